@@ -1,0 +1,36 @@
+use super::{Token, Transport};
+use rustix::io::Errno;
+use std::net::SocketAddr;
+
+/// Something that happened, pulled from a driver.
+#[derive(Debug)]
+pub(crate) enum Completion {
+    /// A listener accepted a connection.
+    Accepted(Token, Transport, SocketAddr),
+    /// So many bytes stand at the beginning of the buffer that was given.
+    Received(Token, usize),
+    /// There is room to send again.
+    Writable(Token),
+    /// The peer sends nothing more.
+    Ended(Token),
+    /// Accepting failed, or the connection did.
+    Failed(Token, Errno),
+    /// Another thread wants the loop's attention.
+    Woken,
+}
+
+/// What one object is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interest {
+    pub(crate) token: Token,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+/// What a wait found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) token: Token,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}

@@ -1,0 +1,157 @@
+use super::os::{Epoll, Waker};
+#[cfg(feature = "simulation")]
+use super::simulation::SimulatedDriver;
+use super::{Completion, Interest, ListenFailure, ListenRequest, Readiness, Token, Transport};
+use crate::address::Endpoint;
+use rustix::io::Errno;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The system a loop runs on.
+pub(crate) enum Driver {
+    Os(Box<Epoll>),
+    #[cfg(feature = "simulation")]
+    Simulation(SimulatedDriver),
+}
+
+/// Hands a call to whichever implementation is there.
+macro_rules! either {
+    ($driver:expr, $name:ident => $call:expr) => {
+        match $driver {
+            Driver::Os($name) => $call,
+            #[cfg(feature = "simulation")]
+            Driver::Simulation($name) => $call,
+        }
+    };
+}
+
+impl Driver {
+    pub(crate) fn os() -> Self {
+        Self::Os(Box::default())
+    }
+
+    /// The loop's own descriptors: what can be polled, and what wakes it. Made on first need.
+    pub(crate) fn open(&mut self) -> io::Result<(Rc<OwnedFd>, Arc<Waker>)> {
+        either!(self, driver => driver.open())
+    }
+
+    pub(crate) fn listen(&mut self, request: &ListenRequest) -> Result<(Token, Endpoint), ListenFailure> {
+        either!(self, driver => driver.listen(request))
+    }
+
+    /// Takes over a listening descriptor, or gives it back.
+    pub(crate) fn adopt_listener(
+        &mut self,
+        descriptor: OwnedFd,
+    ) -> Result<(Token, Endpoint), (Errno, OwnedFd)> {
+        match self {
+            Self::Os(driver) => driver.adopt_listener(descriptor),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => Err((Errno::OPNOTSUPP, descriptor)),
+        }
+    }
+
+    pub(crate) fn listener_descriptor(&self, token: Token) -> Option<Rc<OwnedFd>> {
+        match self {
+            Self::Os(driver) => driver.listener_descriptor(token),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => None,
+        }
+    }
+
+    /// How many connections the listener may accept from now on, and whether their descriptors are to be blocking.
+    pub(crate) fn grant_accepts(&mut self, token: Token, credit: u32, blocking: bool) {
+        either!(self, driver => driver.grant_accepts(token, credit, blocking));
+    }
+
+    /// Accepts one connection now; one system call.
+    pub(crate) fn accept(&mut self, token: Token) -> Result<(Transport, SocketAddr), Errno> {
+        either!(self, driver => driver.accept(token))
+    }
+
+    /// Takes over a connection; `None` when it belongs to another kind of driver. Nothing is received before bytes
+    /// are granted.
+    pub(crate) fn adopt(&mut self, transport: Transport) -> Option<Token> {
+        match (self, transport) {
+            (Self::Os(driver), Transport::Descriptor { descriptor, shared }) => {
+                Some(driver.adopt(descriptor, shared))
+            }
+            #[cfg(feature = "simulation")]
+            (Self::Simulation(driver), Transport::Simulated(connection)) => Some(driver.adopt(connection)),
+            #[cfg(feature = "simulation")]
+            _ => None,
+        }
+    }
+
+    /// How many bytes may be received at once; with 0 the peer's end is still told, when nothing unread precedes it.
+    pub(crate) fn grant_bytes(&mut self, token: Token, credit: u32) {
+        either!(self, driver => driver.grant_bytes(token, credit));
+    }
+
+    /// Whether to tell nothing at all of a connection for now.
+    pub(crate) fn hold(&mut self, token: Token, held: bool) {
+        either!(self, driver => driver.hold(token, held));
+    }
+
+    /// Sends what fits now. When that is not all, `Writable` comes as soon as more fits. With `last` the bytes may
+    /// wait for the end that must follow at once.
+    pub(crate) fn send(&mut self, token: Token, bytes: &[u8], last: bool) -> Result<usize, Errno> {
+        either!(self, driver => driver.send(token, bytes, last))
+    }
+
+    /// Receives what is there now: 0 at the peer's end, `AGAIN` when nothing is there.
+    pub(crate) fn receive(&mut self, token: Token, buffer: &mut [u8]) -> Result<usize, Errno> {
+        either!(self, driver => driver.receive(token, buffer))
+    }
+
+    /// Sends the end; receiving goes on.
+    pub(crate) fn shut_down(&mut self, token: Token) {
+        either!(self, driver => driver.shut_down(token));
+    }
+
+    pub(crate) fn local_address(&self, token: Token) -> Option<SocketAddr> {
+        either!(self, driver => driver.local_address(token))
+    }
+
+    /// Forgets an object; a connection is handed out, and closed when that is dropped.
+    pub(crate) fn remove(&mut self, token: Token) -> Option<Transport> {
+        either!(self, driver => driver.remove(token))
+    }
+
+    /// Whether a descriptor was released since the last time.
+    pub(crate) fn take_released(&mut self) -> bool {
+        either!(self, driver => driver.take_released())
+    }
+
+    /// Waits until something happens; then [`next`](Self::next) tells it.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        either!(self, driver => driver.wait(timeout))
+    }
+
+    /// The next thing that happened; `None` when it is time to wait again.
+    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<Completion> {
+        either!(self, driver => driver.next(buffer))
+    }
+
+    /// Waits for some objects alone and tells which are ready, none after the time-out.
+    pub(crate) fn wait_for(
+        &mut self,
+        interests: &[Interest],
+        timeout: Option<Duration>,
+        ready: &mut Vec<Readiness>,
+    ) -> io::Result<()> {
+        either!(self, driver => driver.wait_for(interests, timeout, ready))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        match self {
+            Self::Os(_) => Instant::now(),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(driver) => driver.now(),
+        }
+    }
+}

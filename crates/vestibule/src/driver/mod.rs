@@ -1,0 +1,21 @@
+//! What is asked of an operating system, and nothing else: the rest of the library makes no system call.
+//!
+//! Two implementations stand behind [`Driver`]: the system's own, and a network in memory for tests. Objects are named
+//! by [`Token`]s with a generation, so that an event of an object that is gone is recognised and dropped. Completions
+//! are pulled one at a time and make at most one system call each; no borrow is held while a slot runs.
+
+mod completion;
+mod driver_type;
+pub(crate) mod os;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulation;
+mod slots;
+mod token;
+mod transport;
+
+pub(crate) use completion::{Completion, Interest, Readiness};
+pub(crate) use driver_type::Driver;
+pub(crate) use os::listener::{ListenFailure, ListenRequest};
+pub(crate) use os::{Waker, check_connected};
+pub(crate) use token::Token;
+pub(crate) use transport::Transport;

@@ -1,0 +1,135 @@
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown, SocketType, sockopt};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A connection in the table of the driver. Ten bytes: a program may have very many of them.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) descriptor: OwnedFd,
+    /// How many bytes may be received at once; 0 to leave them to the kernel.
+    pub(super) credit: u32,
+    /// What epoll is asked for now.
+    pub(super) armed: Armed,
+    pub(super) flags: Flags,
+}
+
+/// What epoll is asked to tell, as a set of bits; none of them: the descriptor is not registered.
+pub(super) type Armed = u8;
+/// Registered, if only for hang-ups and errors.
+pub(super) const WATCH: Armed = 1;
+pub(super) const READ: Armed = 2;
+pub(super) const END: Armed = 4;
+pub(super) const WRITE: Armed = 8;
+
+/// What is known of a connection, as a set of bits.
+pub(super) type Flags = u8;
+/// Nothing is to be told of it for now.
+pub(super) const HELD: Flags = 1;
+/// The peer's end was told.
+pub(super) const ENDED: Flags = 2;
+/// The peer's end came, but unread data precede it.
+pub(super) const END_BEHIND_DATA: Flags = 4;
+/// The last send left something unsent.
+pub(super) const UNSENT: Flags = 8;
+/// Somebody else may hold the same socket.
+pub(super) const SHARED: Flags = 16;
+
+impl Connection {
+    pub(super) fn new(descriptor: OwnedFd, shared: bool) -> Self {
+        Self {
+            descriptor,
+            credit: 0,
+            armed: 0,
+            flags: if shared { SHARED } else { 0 },
+        }
+    }
+
+    pub(super) fn has(&self, flag: Flags) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn set(&mut self, flag: Flags, on: bool) {
+        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
+
+    /// What epoll should be asked for.
+    pub(super) fn wanted(&self) -> Armed {
+        let write = if self.has(UNSENT) { WRITE | WATCH } else { 0 };
+        let read = if self.has(HELD) {
+            0
+        } else if self.has(ENDED) {
+            WATCH
+        } else if self.credit > 0 {
+            READ | WATCH
+        } else if self.has(END_BEHIND_DATA) {
+            0
+        } else {
+            END | WATCH
+        };
+        write | read
+    }
+
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        retried(|| net::recv(&self.descriptor, &mut *buffer, RecvFlags::DONTWAIT)).map(|(_, length)| length)
+    }
+
+    /// Whether unread bytes are there: `Ok(false)` means that the peer's end is what comes next.
+    pub(super) fn has_unread(&self) -> Result<bool, Errno> {
+        let mut byte = [0];
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        retried(|| net::recv(&self.descriptor, &mut byte[..], flags)).map(|(_, length)| length > 0)
+    }
+
+    pub(super) fn send(&self, bytes: &[u8], last: bool) -> Result<usize, Errno> {
+        let more = if last { SendFlags::MORE } else { SendFlags::empty() };
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | more;
+        match retried(|| net::send(&self.descriptor, bytes, flags)) {
+            Err(Errno::AGAIN) => Ok(0),
+            result => result,
+        }
+    }
+
+    pub(super) fn shut_down(&self) {
+        // Fails only when the connection is gone already, which the next receive tells.
+        let _ = net::shutdown(&self.descriptor, Shutdown::Write);
+    }
+
+    /// The error that the system noted for the connection; a reset when it noted none.
+    pub(super) fn noted_error(&self) -> Errno {
+        match sockopt::socket_error(&self.descriptor) {
+            Ok(Err(errno)) | Err(errno) => errno,
+            Ok(Ok(())) => Errno::CONNRESET,
+        }
+    }
+
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        local_address(self.descriptor.as_fd())
+    }
+}
+
+pub(super) fn local_address(descriptor: BorrowedFd<'_>) -> Option<SocketAddr> {
+    net::getsockname(descriptor).ok()?.try_into().ok()
+}
+
+/// The call's result, tried again when a signal interrupted it.
+pub(super) fn retried<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Makes sure that a descriptor is a connected stream socket of the internet; tells its peer.
+pub(crate) fn check_connected(descriptor: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+    if sockopt::socket_type(descriptor)? != SocketType::STREAM {
+        return Err(Errno::PROTOTYPE.into());
+    }
+    let peer = net::getpeername(descriptor)?.ok_or(Errno::NOTCONN)?;
+    let peer = peer.try_into().map_err(|_| Errno::PROTOTYPE)?;
+    rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(peer)
+}

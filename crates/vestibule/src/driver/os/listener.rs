@@ -1,0 +1,196 @@
+use super::connection::{Armed, READ, WATCH, local_address, retried};
+use crate::address::{Endpoint, HostAddress, Kind};
+use crate::driver::Transport;
+use crate::error::Operation;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+/// A listening socket in the table of the driver.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) descriptor: Rc<OwnedFd>,
+    /// How many connections may still be accepted.
+    pub(super) credit: u32,
+    /// Whether accepted descriptors are to be blocking.
+    pub(super) blocking: bool,
+    pub(super) armed: Armed,
+}
+
+impl Listener {
+    pub(super) fn new(descriptor: OwnedFd) -> Self {
+        Self {
+            descriptor: Rc::new(descriptor),
+            credit: 0,
+            blocking: false,
+            armed: 0,
+        }
+    }
+
+    pub(super) fn wanted(&self) -> Armed {
+        if self.credit > 0 { READ | WATCH } else { 0 }
+    }
+
+    /// One call; the descriptor is close-on-exec from birth.
+    pub(super) fn accept(&self) -> Result<(Transport, SocketAddr), Errno> {
+        let blocking = if self.blocking {
+            SocketFlags::empty()
+        } else {
+            SocketFlags::NONBLOCK
+        };
+        let flags = SocketFlags::CLOEXEC | blocking;
+        let (descriptor, peer) = retried(|| net::acceptfrom_with(&self.descriptor, flags))?;
+        // A peer that is gone already may have no address left: that connection is the only one concerned.
+        let peer = peer
+            .and_then(|peer| peer.try_into().ok())
+            .ok_or(Errno::CONNABORTED)?;
+        Ok((
+            Transport::Descriptor {
+                descriptor,
+                shared: false,
+            },
+            peer,
+        ))
+    }
+}
+
+/// Where and how to listen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListenRequest {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) backlog: u32,
+    pub(crate) no_delay: bool,
+    pub(crate) reuse_port: bool,
+}
+
+/// Which step of listening failed, and why.
+#[derive(Debug)]
+pub(crate) struct ListenFailure {
+    pub(crate) operation: Operation,
+    pub(crate) error: io::Error,
+}
+
+fn failure(operation: Operation) -> impl Fn(Errno) -> ListenFailure {
+    move |errno| ListenFailure {
+        operation,
+        error: errno.into(),
+    }
+}
+
+/// A socket that listens as asked, and where it really does. Nothing stays open when it fails.
+pub(super) fn listen(request: &ListenRequest) -> Result<(OwnedFd, Endpoint), ListenFailure> {
+    match request.endpoint.address.0 {
+        Kind::Any => match listen_on(request, any_address(request.endpoint.port), Some(false)) {
+            Err(failed) if lacks_family(&failed) => {
+                let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, request.endpoint.port);
+                listen_on(request, address.into(), None)
+            }
+            Ok((descriptor, endpoint)) => Ok((
+                descriptor,
+                Endpoint {
+                    address: HostAddress::ANY,
+                    ..endpoint
+                },
+            )),
+            failed @ Err(_) => failed,
+        },
+        Kind::V4(address) => listen_on(
+            request,
+            SocketAddrV4::new(address, request.endpoint.port).into(),
+            None,
+        ),
+        Kind::V6(address, _) => {
+            let scope = scope_index(request.endpoint.address.scope_id()).map_err(failure(Operation::Bind))?;
+            let address = SocketAddrV6::new(address, request.endpoint.port, 0, scope);
+            let (descriptor, endpoint) = listen_on(request, address.into(), Some(true))?;
+            Ok((
+                descriptor,
+                Endpoint {
+                    address: request.endpoint.address,
+                    ..endpoint
+                },
+            ))
+        }
+        Kind::Null => Err(failure(Operation::Bind)(Errno::INVAL)),
+    }
+}
+
+fn any_address(port: u16) -> SocketAddr {
+    SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0).into()
+}
+
+/// Whether the host has no IPv6.
+fn lacks_family(failed: &ListenFailure) -> bool {
+    let errno = Errno::from_io_error(&failed.error);
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::OPNOTSUPP)) && failed.operation != Operation::Listen
+}
+
+fn listen_on(
+    request: &ListenRequest,
+    address: SocketAddr,
+    only_ipv6: Option<bool>,
+) -> Result<(OwnedFd, Endpoint), ListenFailure> {
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let made = net::socket_with(family, SocketType::STREAM, flags, None);
+    let descriptor = made.map_err(failure(Operation::CreateSocket))?;
+    let prepare = || {
+        if let Some(only) = only_ipv6 {
+            sockopt::set_ipv6_v6only(&descriptor, only)?;
+        }
+        sockopt::set_socket_reuseaddr(&descriptor, true)?;
+        if request.reuse_port {
+            sockopt::set_socket_reuseport(&descriptor, true)?;
+        }
+        if request.no_delay {
+            sockopt::set_tcp_nodelay(&descriptor, true)?; // accepted connections inherit it
+        }
+        net::bind(&descriptor, &address)
+    };
+    prepare().map_err(failure(Operation::Bind))?;
+    let backlog = i32::try_from(request.backlog).unwrap_or(i32::MAX);
+    net::listen(&descriptor, backlog).map_err(failure(Operation::Listen))?;
+    let bound = local_address(descriptor.as_fd()).unwrap_or(address);
+    Ok((descriptor, bound.into()))
+}
+
+/// The number of the interface that a scope names.
+fn scope_index(scope: Option<&str>) -> Result<u32, Errno> {
+    let Some(scope) = scope else { return Ok(0) };
+    if let Ok(index) = scope.parse() {
+        return Ok(index);
+    }
+    let flags = SocketFlags::CLOEXEC;
+    let any = net::socket_with(AddressFamily::INET6, SocketType::DGRAM, flags, None)?;
+    net::netdevice::name_to_index(any, scope)
+}
+
+/// Makes sure that a descriptor can accept, prepares it, and tells where it listens.
+pub(super) fn check_listening(descriptor: &OwnedFd) -> Result<Endpoint, Errno> {
+    if sockopt::socket_type(descriptor)? != SocketType::STREAM {
+        return Err(Errno::PROTOTYPE);
+    }
+    let family = sockopt::socket_domain(descriptor)?;
+    if family != AddressFamily::INET && family != AddressFamily::INET6 {
+        return Err(Errno::PROTOTYPE);
+    }
+    if !sockopt::socket_acceptconn(descriptor)? {
+        return Err(Errno::INVAL);
+    }
+    rustix::io::ioctl_fionbio(descriptor, true)?;
+    rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    let bound = local_address(descriptor.as_fd()).ok_or(Errno::PROTOTYPE)?;
+    let dual_stack = bound.is_ipv6() && bound.ip().is_unspecified() && !sockopt::ipv6_v6only(descriptor)?;
+    let mut endpoint = Endpoint::from(bound);
+    if dual_stack {
+        endpoint.address = HostAddress::ANY;
+    }
+    Ok(endpoint)
+}

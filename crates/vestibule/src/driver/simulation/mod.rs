@@ -1,0 +1,13 @@
+//! A network in memory with virtual time and a seed, and the driver that runs on it.
+
+mod client;
+mod connection;
+mod network;
+mod simulated_driver;
+mod state;
+
+pub use client::SimulatedClient;
+pub use network::SimulatedNetwork;
+
+pub(crate) use connection::SimulatedConnection;
+pub(super) use simulated_driver::SimulatedDriver;

@@ -1,0 +1,58 @@
+use std::fmt;
+
+/// What was being done when an error occurred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Making an event loop and its descriptors.
+    CreateEventLoop,
+    /// Waiting in the event loop for something to happen.
+    RunEventLoop,
+    /// Reading an address from text.
+    ParseAddress,
+    /// Making the socket that is to listen.
+    CreateSocket,
+    /// Binding it to its address.
+    Bind,
+    /// Making it listen.
+    Listen,
+    /// Taking over a listening descriptor.
+    AdoptListener,
+    /// Accepting a connection.
+    Accept,
+    /// Waiting for a new connection.
+    WaitForNewConnection,
+    /// Handing a socket to a server.
+    AddPendingConnection,
+    /// Making a server the parent of a socket.
+    SetParent,
+    /// Taking over the descriptor of a connection.
+    AdoptSocket,
+    /// Receiving from the peer.
+    Receive,
+    /// Sending to the peer.
+    Send,
+    /// Waiting for a connection to do something.
+    Wait,
+}
+
+impl fmt::Display for Operation {
+    /// The words that follow "cannot".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CreateEventLoop => "create an event loop",
+            Self::RunEventLoop => "run the event loop",
+            Self::ParseAddress => "read the address",
+            Self::CreateSocket | Self::Bind | Self::Listen => "listen",
+            Self::AdoptListener => "listen on the descriptor",
+            Self::Accept => "accept",
+            Self::WaitForNewConnection => "wait for a new connection",
+            Self::AddPendingConnection => "add a pending connection",
+            Self::SetParent => "set the parent",
+            Self::AdoptSocket => "adopt the descriptor",
+            Self::Receive => "receive",
+            Self::Send => "send",
+            Self::Wait => "wait",
+        })
+    }
+}

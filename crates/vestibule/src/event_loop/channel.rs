@@ -1,0 +1,257 @@
+use super::core::LoopCore;
+use super::handle::EventLoopHandle;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The sending end of a channel into a loop, made by [`EventLoop::channel`](super::EventLoop::channel).
+///
+/// It is `Send` and `Clone`. When the last one is dropped, what was sent is still received and the slot is dropped then.
+pub struct Sender<T: Send + 'static> {
+    queue: Arc<Queue<T>>,
+    guard: Arc<LastSender>,
+}
+
+/// A value that was not sent, and why; it comes back in the error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendError<T> {
+    /// The channel is bounded, and as many values as it holds have not been received.
+    Full(T),
+    /// The loop is gone.
+    Closed(T),
+}
+
+struct Queue<T: Send> {
+    values: Mutex<Values<T>>,
+    capacity: Option<usize>,
+    number: u64,
+    handle: EventLoopHandle,
+}
+
+struct Values<T> {
+    waiting: VecDeque<T>,
+    /// Whether the loop was asked to look.
+    called: bool,
+    /// Whether the receiving end is gone.
+    closed: bool,
+}
+
+/// The receiving end: when it goes, what was not received goes with it.
+struct Receiver<T: Send + 'static>(Arc<Queue<T>>);
+
+/// Tells the loop when nobody can send any more.
+struct LastSender {
+    number: u64,
+    handle: EventLoopHandle,
+}
+
+/// The receiving ends of a loop.
+#[derive(Default)]
+pub(crate) struct Receivers {
+    slots: RefCell<HashMap<u64, Rc<dyn Fn()>>>,
+    last: Cell<u64>,
+}
+
+impl Receivers {
+    pub(super) fn add<T: Send + 'static>(
+        &self,
+        handle: EventLoopHandle,
+        capacity: Option<usize>,
+        slot: impl Fn(T) + 'static,
+    ) -> Sender<T> {
+        let number = self.last.get() + 1;
+        self.last.set(number);
+        let values = Mutex::new(Values {
+            waiting: VecDeque::new(),
+            called: false,
+            closed: false,
+        });
+        let queue = Arc::new(Queue {
+            values,
+            capacity,
+            number,
+            handle: handle.clone(),
+        });
+        let receiver = Receiver(Arc::clone(&queue));
+        self.slots
+            .borrow_mut()
+            .insert(number, Rc::new(move || receiver.deliver(&slot)));
+        Sender {
+            queue,
+            guard: Arc::new(LastSender { number, handle }),
+        }
+    }
+
+    fn receive(&self, number: u64) {
+        let slot = self.slots.borrow().get(&number).cloned();
+        if let Some(slot) = slot {
+            slot();
+        }
+    }
+
+    fn remove(&self, number: u64) {
+        let slot = self.slots.borrow_mut().remove(&number);
+        drop(slot);
+    }
+
+    pub(super) fn remove_all(&self) {
+        let slots = self.slots.take();
+        drop(slots);
+    }
+}
+
+impl LoopCore {
+    fn receive(&self, number: u64) {
+        self.receivers.receive(number);
+    }
+}
+
+impl<T: Send> Queue<T> {
+    fn values(&self) -> MutexGuard<'_, Values<T>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the loop to look, unless it was asked already.
+    fn call(&self) {
+        let asked = std::mem::replace(&mut self.values().called, true);
+        if !asked {
+            let number = self.number;
+            // A loop that is gone has closed the channel too, which the next send tells.
+            let _ = self
+                .handle
+                .post(move |event_loop| event_loop.core().receive(number));
+        }
+    }
+}
+
+impl<T: Send> Receiver<T> {
+    /// Gives the slot what is there now; what comes meanwhile is for the next turn.
+    fn deliver(&self, slot: &impl Fn(T)) {
+        let number = {
+            let mut values = self.0.values();
+            values.called = false;
+            values.waiting.len()
+        };
+        let mut again = Again {
+            queue: &self.0,
+            armed: true,
+        };
+        for _ in 0..number {
+            let value = self.0.values().waiting.pop_front();
+            let Some(value) = value else { break };
+            slot(value);
+        }
+        again.armed = false;
+    }
+}
+
+impl<T: Send> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let lost = {
+            let mut values = self.0.values();
+            values.closed = true;
+            std::mem::take(&mut values.waiting)
+        };
+        drop(lost);
+    }
+}
+
+/// Has the loop look again when the slot panics and leaves values behind.
+struct Again<'a, T: Send> {
+    queue: &'a Queue<T>,
+    armed: bool,
+}
+
+impl<T: Send> Drop for Again<'_, T> {
+    fn drop(&mut self) {
+        if self.armed && !self.queue.values().waiting.is_empty() {
+            self.queue.call();
+        }
+    }
+}
+
+impl<T: Send> Sender<T> {
+    /// Sends a value to the loop, whose slot gets it in the next turn. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// The value comes back when the loop is gone, or when a bounded channel is full.
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        {
+            let mut values = self.queue.values();
+            if values.closed {
+                return Err(SendError::Closed(value));
+            }
+            if self
+                .queue
+                .capacity
+                .is_some_and(|capacity| values.waiting.len() >= capacity)
+            {
+                return Err(SendError::Full(value));
+            }
+            values.waiting.push_back(value);
+        }
+        self.queue.call();
+        Ok(())
+    }
+}
+
+impl<T: Send> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: Arc::clone(&self.queue),
+            guard: Arc::clone(&self.guard),
+        }
+    }
+}
+
+impl<T: Send> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("capacity", &self.queue.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for LastSender {
+    fn drop(&mut self) {
+        let number = self.number;
+        let _ = self
+            .handle
+            .post(move |event_loop| event_loop.core().receivers.remove(number));
+    }
+}
+
+impl<T> SendError<T> {
+    /// The value that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Closed(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "cannot send to the event loop: the channel is full",
+            Self::Closed(_) => "cannot send to the event loop: it is gone",
+        })
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
+impl fmt::Debug for Receivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receivers").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+use super::buffers::Buffers;
+use super::channel::Receivers;
+use super::departing::Departing;
+use super::posted::Posted;
+use super::table::Table;
+use super::timers::Timers;
+use crate::driver::Driver;
+use crate::server::ServerCore;
+use crate::socket::SocketCore;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+/// What servers and sockets share: the driver, the objects behind its tokens, and what is to be done in a turn.
+///
+/// No borrow is held while a slot runs; whatever a slot does, it finds everything in a whole state.
+pub(crate) struct LoopCore {
+    pub(crate) driver: RefCell<Driver>,
+    pub(crate) sockets: Table<SocketCore>,
+    pub(crate) servers: Table<ServerCore>,
+    pub(crate) buffers: Buffers,
+    pub(crate) departing: Departing,
+    pub(super) timers: Timers,
+    pub(super) receivers: Receivers,
+    pub(super) posted: Arc<Posted>,
+    /// Sockets with something to send at the end of the turn.
+    pub(super) dirty: RefCell<VecDeque<Rc<SocketCore>>>,
+    /// Sockets with something to tell in the next turn.
+    pub(super) telling: RefCell<VecDeque<Rc<SocketCore>>>,
+    /// Servers whose batch is used up: they go on in the next turn.
+    pub(super) resting: RefCell<Vec<Weak<ServerCore>>>,
+    /// Servers that wait for descriptors or memory.
+    pub(super) exhausted: RefCell<Vec<Weak<ServerCore>>>,
+    pub(super) turn: Cell<u64>,
+    /// How many turns and waits are on the stack.
+    pub(super) depth: Cell<u32>,
+    pub(super) quit: Cell<bool>,
+    /// How many `EventLoop`s the program holds.
+    pub(super) handles: Cell<usize>,
+}
+
+impl LoopCore {
+    pub(super) fn new(driver: Driver) -> Rc<Self> {
+        Rc::new(Self {
+            driver: RefCell::new(driver),
+            sockets: Table::default(),
+            servers: Table::default(),
+            buffers: Buffers::default(),
+            departing: Departing::default(),
+            timers: Timers::default(),
+            receivers: Receivers::default(),
+            posted: Arc::default(),
+            dirty: RefCell::default(),
+            telling: RefCell::default(),
+            resting: RefCell::default(),
+            exhausted: RefCell::default(),
+            turn: Cell::new(0),
+            depth: Cell::new(0),
+            quit: Cell::new(false),
+            handles: Cell::new(0),
+        })
+    }
+
+    /// Makes the descriptors of the loop itself, unless they are there.
+    pub(super) fn open(&self) -> io::Result<()> {
+        if !self.posted.is_attached() {
+            let (_, waker) = self.driver.borrow_mut().open()?;
+            self.posted.attach(waker);
+        }
+        Ok(())
+    }
+
+    /// The number of the current turn or wait.
+    pub(crate) fn turn_number(&self) -> u64 {
+        self.turn.get()
+    }
+
+    /// Whether a turn or a wait is under way, at whose end everything written leaves.
+    pub(crate) fn in_turn(&self) -> bool {
+        self.depth.get() > 0
+    }
+
+    /// Begins a turn or a wait, until the result is dropped.
+    pub(super) fn enter(&self) -> Inside<'_> {
+        self.depth.set(self.depth.get() + 1);
+        self.turn.set(self.turn.get() + 1);
+        Inside(self)
+    }
+
+    /// What a socket has written is to leave at the end of the turn.
+    pub(crate) fn add_dirty(&self, socket: Rc<SocketCore>) {
+        self.dirty.borrow_mut().push_back(socket);
+    }
+
+    /// What a socket has to tell is to be told in the next turn.
+    pub(crate) fn add_telling(&self, socket: Rc<SocketCore>) {
+        self.telling.borrow_mut().push_back(socket);
+    }
+
+    /// A socket is gone: nothing of it is left to send or to tell.
+    pub(crate) fn forget(&self, socket: &Rc<SocketCore>) {
+        for queue in [&self.dirty, &self.telling] {
+            let mut gone = Vec::new();
+            queue.borrow_mut().retain(|queued| {
+                let keep = !Rc::ptr_eq(queued, socket);
+                if !keep {
+                    gone.push(Rc::clone(queued));
+                }
+                keep
+            });
+            drop(gone);
+        }
+    }
+
+    pub(crate) fn add_resting(&self, server: Weak<ServerCore>) {
+        self.resting.borrow_mut().push(server);
+    }
+
+    pub(crate) fn add_exhausted(&self, server: Weak<ServerCore>) {
+        self.exhausted.borrow_mut().push(server);
+    }
+
+    /// Whether the program still holds an `EventLoop` that could take turns.
+    pub(crate) fn has_handles(&self) -> bool {
+        self.handles.get() > 0
+    }
+}
+
+/// A turn or a wait that is under way; it ends also when a slot panics.
+pub(super) struct Inside<'a>(&'a LoopCore);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.depth.set(self.0.depth.get() - 1);
+    }
+}
+
+impl fmt::Debug for LoopCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopCore")
+            .field("turn", &self.turn)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// Things that are due at a time, in the order of their times and then of their insertion.
+#[derive(Debug)]
+pub(crate) struct Deadlines<T> {
+    entries: BTreeMap<DeadlineKey, T>,
+    last: u64,
+}
+
+/// Names an entry, for taking it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DeadlineKey {
+    at: Instant,
+    number: u64,
+}
+
+impl<T> Default for Deadlines<T> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            last: 0,
+        }
+    }
+}
+
+impl<T> Deadlines<T> {
+    pub(crate) fn insert(&mut self, at: Instant, value: T) -> DeadlineKey {
+        self.last += 1;
+        let key = DeadlineKey {
+            at,
+            number: self.last,
+        };
+        self.entries.insert(key, value);
+        key
+    }
+
+    pub(crate) fn remove(&mut self, key: DeadlineKey) -> Option<T> {
+        self.entries.remove(&key)
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.entries.first_key_value().map(|(key, _)| key.at)
+    }
+
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
+        let due = self.entries.first_entry().filter(|entry| entry.key().at <= now)?;
+        Some(due.remove())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Deadlines;
+    use proptest::prelude::*;
+    use std::time::{Duration, Instant};
+
+    proptest! {
+        /// What was not taken back comes in the order of time, and in the order of insertion at one time.
+        #[test]
+        fn due_in_order(entries in prop::collection::vec((0u64..20, any::<bool>()), 0..60)) {
+            let start = Instant::now();
+            let mut deadlines = Deadlines::default();
+            let mut expected = Vec::new();
+            for (number, (delay, keep)) in entries.into_iter().enumerate() {
+                let key = deadlines.insert(start + Duration::from_secs(delay), (delay, number));
+                if keep {
+                    expected.push((delay, number));
+                } else {
+                    prop_assert_eq!(deadlines.remove(key), Some((delay, number)));
+                }
+            }
+            expected.sort_unstable();
+            let early = expected.iter().filter(|(delay, _)| *delay <= 10).count();
+            let due: Vec<_> = std::iter::from_fn(|| deadlines.pop_due(start + Duration::from_secs(10))).collect();
+            prop_assert_eq!(&due[..], &expected[..early]);
+            let rest: Vec<_> = std::iter::from_fn(|| deadlines.pop_due(start + Duration::from_secs(99))).collect();
+            prop_assert_eq!(&rest[..], &expected[early..]);
+            prop_assert_eq!(deadlines.next(), None);
+        }
+    }
+}

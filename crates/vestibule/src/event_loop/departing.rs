@@ -1,0 +1,179 @@
+use super::core::LoopCore;
+use super::deadlines::{DeadlineKey, Deadlines};
+use crate::driver::{Interest, Token};
+use rustix::io::Errno;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Connections that nobody holds any more and that are still ending.
+///
+/// A *lingering* one has sent everything: what the peer still sends is discarded until its end, so that no reset
+/// destroys what it has not read yet; bounded in time and bytes. A *sending* one still has unsent bytes: it is cut when
+/// the peer takes none of them for a while.
+#[derive(Debug)]
+pub(crate) struct Departing {
+    entries: RefCell<HashMap<Token, Entry>>,
+    deadlines: RefCell<Deadlines<Token>>,
+    pub(super) linger_time: Cell<Duration>,
+    pub(super) linger_bytes: Cell<u32>,
+    pub(super) send_patience: Cell<Duration>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: DeadlineKey,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Lingering { bytes_left: u32 },
+    Sending { unsent: usize },
+}
+
+impl Default for Departing {
+    fn default() -> Self {
+        Self {
+            entries: RefCell::default(),
+            deadlines: RefCell::default(),
+            linger_time: Cell::new(Duration::from_secs(2)),
+            linger_bytes: Cell::new(1 << 20),
+            send_patience: Cell::new(Duration::from_secs(30)),
+        }
+    }
+}
+
+impl Departing {
+    fn add(&self, core: &LoopCore, token: Token, time: Duration, stage: Stage) {
+        let at = core.driver.borrow().now() + time;
+        let key = self.deadlines.borrow_mut().insert(at, token);
+        let earlier = self.entries.borrow_mut().insert(token, Entry { key, stage });
+        if let Some(earlier) = earlier {
+            self.deadlines.borrow_mut().remove(earlier.key);
+        }
+    }
+
+    pub(super) fn linger(&self, core: &LoopCore, token: Token, discarded: usize) {
+        let discarded = u32::try_from(discarded).unwrap_or(u32::MAX);
+        let bytes_left = self.linger_bytes.get().saturating_sub(discarded);
+        if bytes_left == 0 {
+            return core.close(token);
+        }
+        self.add(
+            core,
+            token,
+            self.linger_time.get(),
+            Stage::Lingering { bytes_left },
+        );
+        core.driver.borrow_mut().grant_bytes(token, u32::MAX);
+    }
+
+    /// The owner is gone, and so many bytes are still to be sent.
+    pub(crate) fn watch_sending(&self, core: &LoopCore, token: Token, unsent: usize) {
+        self.add(core, token, self.send_patience.get(), Stage::Sending { unsent });
+    }
+
+    pub(super) fn discarded(&self, core: &LoopCore, token: Token, length: usize) {
+        let spent = match self
+            .entries
+            .borrow_mut()
+            .get_mut(&token)
+            .map(|entry| &mut entry.stage)
+        {
+            Some(Stage::Lingering { bytes_left }) => {
+                *bytes_left = bytes_left.saturating_sub(u32::try_from(length).unwrap_or(u32::MAX));
+                *bytes_left == 0
+            }
+            _ => false,
+        };
+        if spent {
+            self.end(core, token);
+        }
+    }
+
+    /// The connection needs no more care: closes it if it is still there.
+    pub(crate) fn end(&self, core: &LoopCore, token: Token) {
+        self.forget(token);
+        core.close(token);
+    }
+
+    pub(crate) fn forget(&self, token: Token) {
+        let removed = self.entries.borrow_mut().remove(&token);
+        if let Some(entry) = removed {
+            self.deadlines.borrow_mut().remove(entry.key);
+        }
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.deadlines.borrow().next()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// Cuts those whose time is over.
+    pub(super) fn expire(&self, core: &LoopCore) {
+        if self.next().is_none() {
+            return;
+        }
+        let now = core.driver.borrow().now();
+        loop {
+            let due = self.deadlines.borrow_mut().pop_due(now);
+            let Some(token) = due else { return };
+            let entry = self.entries.borrow_mut().remove(&token);
+            match (entry.map(|entry| entry.stage), core.sockets.get(token)) {
+                (Some(Stage::Sending { unsent }), Some(socket)) => {
+                    let left = socket.bytes_to_write();
+                    if left < unsent {
+                        self.watch_sending(core, token, left);
+                    } else {
+                        socket.cut();
+                    }
+                }
+                (Some(Stage::Lingering { .. }), None) => core.close(token),
+                _ => {}
+            }
+        }
+    }
+
+    /// Cuts all; tells how many that were.
+    pub(super) fn cut(&self, core: &LoopCore) -> usize {
+        let tokens: Vec<Token> = self.entries.borrow().keys().copied().collect();
+        for token in &tokens {
+            self.forget(*token);
+            match core.sockets.get(*token) {
+                Some(socket) => socket.cut(),
+                None => core.close(*token),
+            }
+        }
+        tokens.len()
+    }
+
+    /// What a wait has to look after beside its own object.
+    pub(super) fn interests(&self, interests: &mut Vec<Interest>) {
+        let entries = self.entries.borrow();
+        let lingering = entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry.stage, Stage::Lingering { .. }));
+        interests.extend(lingering.map(|(token, _)| Interest {
+            token: *token,
+            readable: true,
+            writable: false,
+        }));
+    }
+
+    /// Receives and discards once, for a wait.
+    pub(super) fn discard(&self, core: &LoopCore, token: Token) {
+        let mut buffer = core.buffers.read_buffer();
+        let received = core.driver.borrow_mut().receive(token, buffer.room());
+        core.buffers.give_read_buffer(buffer);
+        match received {
+            Ok(0) => self.end(core, token),
+            Ok(length) => self.discarded(core, token, length),
+            Err(Errno::AGAIN) => {}
+            Err(_) => self.end(core, token),
+        }
+    }
+}

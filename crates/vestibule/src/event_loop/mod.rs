@@ -1,0 +1,24 @@
+//! The loop: waits for the driver, dispatches what happened, and runs timers and calls from other threads.
+
+mod buffers;
+mod channel;
+mod core;
+mod deadlines;
+mod departing;
+mod event_loop_type;
+mod handle;
+mod posted;
+mod table;
+mod timers;
+mod turn;
+mod waiting;
+
+pub use channel::{SendError, Sender};
+pub use event_loop_type::EventLoop;
+pub use handle::EventLoopHandle;
+pub use posted::PostedCall;
+pub use timers::TimerId;
+
+pub(crate) use self::core::LoopCore;
+pub(crate) use buffers::RECEIVE_SIZE;
+pub(crate) use waiting::Wait;

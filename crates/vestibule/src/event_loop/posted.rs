@@ -1,0 +1,110 @@
+use super::core::LoopCore;
+use super::event_loop_type::EventLoop;
+use crate::driver::Waker;
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// A call that a loop is to make on its own thread.
+pub type PostedCall = Box<dyn FnOnce(&EventLoop) + Send>;
+
+/// What other threads leave for a loop.
+#[derive(Default)]
+pub(super) struct Posted {
+    /// There once the loop has descriptors; before that, it looks when it makes them.
+    waker: OnceLock<Arc<Waker>>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    calls: VecDeque<PostedCall>,
+    closed: bool,
+}
+
+impl Posted {
+    /// From now on the loop can be woken; what was posted before wakes it now.
+    pub(super) fn attach(&self, waker: Arc<Waker>) {
+        let waker = self.waker.get_or_init(|| waker);
+        if !self.queue().calls.is_empty() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        self.waker.get().is_some()
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake();
+        }
+    }
+
+    /// Calls run by a loop are never under the lock, so a panic cannot leave the queue half changed.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the call back when the loop is gone.
+    pub(super) fn post(&self, call: PostedCall) -> Result<(), PostedCall> {
+        {
+            let mut queue = self.queue();
+            if queue.closed {
+                return Err(call);
+            }
+            queue.calls.push_back(call);
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Runs what is there now; what that posts is for the next turn.
+    pub(super) fn run(&self, core: &Rc<LoopCore>) {
+        if let Some(waker) = self.waker.get() {
+            waker.lower();
+        }
+        let number = self.queue().calls.len();
+        for done in 0..number {
+            let call = self.queue().calls.pop_front();
+            let Some(call) = call else { return };
+            let rest = Rest {
+                posted: self,
+                left: number - done - 1,
+            };
+            call(&EventLoop::lent(core));
+            std::mem::forget(rest);
+        }
+    }
+
+    /// The loop is gone: drops what is left and refuses what comes.
+    pub(super) fn close(&self) {
+        let calls = {
+            let mut queue = self.queue();
+            queue.closed = true;
+            std::mem::take(&mut queue.calls)
+        };
+        drop(calls);
+    }
+}
+
+/// Wakes the loop again when a call panics and leaves others behind.
+struct Rest<'a> {
+    posted: &'a Posted,
+    left: usize,
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        if self.left > 0 {
+            self.posted.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Posted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Posted").finish_non_exhaustive()
+    }
+}

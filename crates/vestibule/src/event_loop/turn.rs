@@ -1,0 +1,186 @@
+use super::core::LoopCore;
+use super::event_loop_type::EventLoop;
+use crate::driver::{Completion, Token};
+use crate::socket::ReadBuffer;
+use std::io;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+impl LoopCore {
+    /// Waits at most so long, and does everything that is to be done then, once.
+    pub(super) fn take_turn(self: &Rc<Self>, timeout: Option<Duration>) -> io::Result<()> {
+        self.open()?;
+        let _inside = self.enter();
+        self.begin_batches();
+        self.tell_and_flush();
+        let timeout = self.until_next_work(timeout);
+        self.driver.borrow_mut().wait(timeout)?;
+        self.dispatch();
+        self.departing.expire(self);
+        self.timers.run_due(&EventLoop::lent(self));
+        self.tell_and_flush();
+        Ok(())
+    }
+
+    /// Servers that used up their batch, or waited for descriptors, may accept again.
+    fn begin_batches(self: &Rc<Self>) {
+        let resting = self.resting.take();
+        for server in resting.iter().filter_map(Weak::upgrade) {
+            server.turn_began();
+        }
+        self.retry_exhausted();
+    }
+
+    /// Servers whose back-off has passed, or for which a descriptor may be free now, try again.
+    pub(super) fn retry_exhausted(&self) {
+        if self.exhausted.borrow().is_empty() {
+            return;
+        }
+        let released = self.driver.borrow_mut().take_released();
+        let now = self.driver.borrow().now();
+        let mut waiting = self.exhausted.take();
+        waiting.retain(|server| {
+            server
+                .upgrade()
+                .is_some_and(|server| !server.supply_may_be_back(released, now))
+        });
+        self.exhausted.borrow_mut().append(&mut waiting);
+    }
+
+    /// The time-out, cut to when there is something to do without any event.
+    fn until_next_work(&self, timeout: Option<Duration>) -> Option<Duration> {
+        if !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty() || self.quit.get() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = [self.timers.next(), self.departing.next(), self.next_retry()]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(deadline) = deadline else { return timeout };
+        let left = deadline.saturating_duration_since(self.driver.borrow().now());
+        Some(timeout.map_or(left, |timeout| timeout.min(left)))
+    }
+
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        let exhausted = self.exhausted.borrow();
+        exhausted
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter_map(|server| server.retry_at())
+            .min()
+    }
+
+    fn dispatch(self: &Rc<Self>) {
+        let mut spare = None;
+        loop {
+            let mut buffer = spare.take().unwrap_or_else(|| self.buffers.read_buffer());
+            let completion = self.driver.borrow_mut().next(buffer.room());
+            let Some(completion) = completion else {
+                self.buffers.give_read_buffer(buffer);
+                return;
+            };
+            spare = self.complete(completion, buffer);
+        }
+    }
+
+    /// Gives the buffer back unless what happened needed it.
+    fn complete(
+        self: &Rc<Self>,
+        completion: Completion,
+        mut buffer: Box<ReadBuffer>,
+    ) -> Option<Box<ReadBuffer>> {
+        match completion {
+            Completion::Received(token, length) => {
+                let Some(socket) = self.sockets.get(token) else {
+                    self.departing.discarded(self, token, length);
+                    return Some(buffer);
+                };
+                buffer.received(length);
+                socket.deliver(buffer);
+                return None;
+            }
+            Completion::Accepted(token, transport, peer) => {
+                if let Some(server) = self.servers.get(token) {
+                    server.accepted(transport, peer);
+                }
+            }
+            Completion::Writable(token) => {
+                if let Some(socket) = self.sockets.get(token) {
+                    socket.push_out();
+                    socket.tell();
+                }
+            }
+            Completion::Ended(token) => match self.sockets.get(token) {
+                Some(socket) => socket.peer_ended(),
+                None => self.departing.end(self, token),
+            },
+            Completion::Failed(token, errno) if token.is_listener() => {
+                if let Some(server) = self.servers.get(token) {
+                    server.accept_failed(errno);
+                }
+            }
+            Completion::Failed(token, errno) => match self.sockets.get(token) {
+                Some(socket) => {
+                    socket.fail(errno);
+                    socket.tell();
+                }
+                None => self.departing.end(self, token),
+            },
+            Completion::Woken => self.run_posted(),
+        }
+        Some(buffer)
+    }
+
+    fn run_posted(self: &Rc<Self>) {
+        self.posted.run(self);
+    }
+
+    /// Tells what waits to be told and sends what was written; what that brings about is for the next round.
+    fn tell_and_flush(self: &Rc<Self>) {
+        let number = self.telling.borrow().len();
+        for _ in 0..number {
+            let Some(socket) = self.telling.borrow_mut().pop_front() else {
+                break;
+            };
+            socket.tell_deferred();
+        }
+        let number = self.dirty.borrow().len();
+        for _ in 0..number {
+            let Some(socket) = self.dirty.borrow_mut().pop_front() else {
+                break;
+            };
+            socket.flush_at_end();
+            socket.tell();
+        }
+    }
+
+    /// Closes a connection of which nothing is buffered any more, so that every byte that was sent arrives.
+    ///
+    /// `sent` is how much went out in all, `ended` whether the peer has ended and everything of it was received.
+    pub(crate) fn end_gracefully(&self, token: Token, sent: u32, ended: bool) {
+        if ended {
+            return self.close(token);
+        }
+        let mut first = [0; 1024];
+        let received = {
+            let mut driver = self.driver.borrow_mut();
+            driver.shut_down(token);
+            driver.receive(token, &mut first)
+        };
+        match received {
+            Err(rustix::io::Errno::AGAIN) if sent <= SAFE_TO_CLOSE => self.close(token),
+            Err(rustix::io::Errno::AGAIN) => self.departing.linger(self, token, 0),
+            Ok(0) | Err(_) => self.close(token),
+            Ok(length) => self.departing.linger(self, token, length),
+        }
+    }
+
+    /// Closes at once.
+    pub(crate) fn close(&self, token: Token) {
+        let transport = self.driver.borrow_mut().remove(token);
+        drop(transport);
+    }
+}
+
+/// So much fits into what a peer takes in before it has acknowledged anything: closing at once cannot cut it off.
+const SAFE_TO_CLOSE: u32 = 16 << 10;

@@ -1,0 +1,100 @@
+use super::core::ServerCore;
+use super::tcp_server::TcpServer;
+use crate::driver::Interest;
+use crate::error::{Error, Operation, Result, SocketError};
+use rustix::io::Errno;
+use std::rc::Rc;
+use std::time::Duration;
+
+impl ServerCore {
+    fn wait_for_new_connection(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
+        if !self.pending.borrow().is_empty() {
+            return Ok(true);
+        }
+        if self.listening.get().is_none() {
+            let words = "the server is not listening";
+            return Err(Error::said(
+                Operation::WaitForNewConnection,
+                SocketError::Operation,
+                words,
+            ));
+        }
+        let before = self.acceptor.borrow().accepted_in_all();
+        let wait = self.event_loop.begin_wait(timeout);
+        self.turn_began();
+        loop {
+            let listener = self.listening.get().filter(|_| self.credit() > 0);
+            let interest = listener.map(|it| Interest {
+                token: it.token,
+                readable: true,
+                writable: false,
+            });
+            let ready = wait.round(interest, self.retry_at());
+            let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
+            if ready.is_some() {
+                self.accept_batch();
+            }
+            if self.acceptor.borrow().accepted_in_all() > before {
+                return Ok(true);
+            }
+            if self.gone.get() || self.listening.get().is_none() {
+                return Ok(false);
+            }
+            if wait.is_over() {
+                let kind = SocketError::SocketTimeout;
+                self.note(kind, kind.text());
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Accepts what waits, as far as the acceptor allows.
+    fn accept_batch(self: &Rc<Self>) {
+        while self.credit() > 0 {
+            let Some(listening) = self.listening.get() else {
+                return;
+            };
+            let result = self.event_loop.driver.borrow_mut().accept(listening.token);
+            match result {
+                Ok((transport, peer)) => self.accepted(transport, peer),
+                Err(Errno::AGAIN) => return,
+                Err(errno) => self.accept_failed(errno),
+            }
+        }
+    }
+}
+
+impl TcpServer {
+    /// Blocks until a connection is there, at most so long; `None` waits for ever, `Some(Duration::ZERO)` looks once. The
+    /// reference's `waitForNewConnection`.
+    ///
+    /// True at once when one is pending already. Else true exactly if at least one was accepted meanwhile, even if a slot
+    /// or the hook took it; several may be. False after the time-out, noted as the last error `SocketTimeout`; also when
+    /// a slot closed or dropped the server. Needs no running loop and no thread. Runs the hook and the slots of this
+    /// server, and nothing else: what other sockets have written leaves meanwhile, but what they have to tell waits for
+    /// the loop's next turn. May be called in a slot.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not listen and nothing is pending; that is not noted as the last error.
+    ///
+    /// # Examples
+    ///
+    /// A server without a loop:
+    ///
+    /// ```no_run
+    /// use vestibule::{HostAddress, TcpServer};
+    ///
+    /// let server = TcpServer::standalone()?;
+    /// server.listen(HostAddress::ANY, 7777)?;
+    /// while server.wait_for_new_connection(None)? {
+    ///     if let Some(socket) = server.next_pending_connection() {
+    ///         socket.write(b"You will be hungry again in one hour.\n");
+    ///     }
+    /// }
+    /// # Ok::<(), vestibule::Error>(())
+    /// ```
+    pub fn wait_for_new_connection(&self, timeout: Option<Duration>) -> Result<bool> {
+        self.core().wait_for_new_connection(timeout)
+    }
+}

@@ -1,0 +1,46 @@
+use super::core::Flag;
+use super::state::SocketState;
+use super::tcp_socket::TcpSocket;
+use crate::address::HostAddress;
+use std::net::SocketAddr;
+
+impl TcpSocket {
+    /// The peer's address and port, while there is a connection, and in the slots of `disconnected`.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        let core = self.core();
+        let over = core.state.get() == SocketState::Unconnected && core.has(Flag::GoneTold);
+        if over { None } else { Some(core.peer) }
+    }
+
+    /// The address and port on this side, while there is a connection. One system call.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.core()
+            .event_loop
+            .driver
+            .borrow()
+            .local_address(self.core().token)
+    }
+
+    /// The peer's address, `NULL` when there is no connection; the reference's `peerAddress`.
+    ///
+    /// A client that came over IPv4 to a dual-stack server has an IPv4-mapped address, see
+    /// [`HostAddress::to_canonical`].
+    pub fn peer_address(&self) -> HostAddress {
+        self.peer_addr().map_or(HostAddress::NULL, HostAddress::from)
+    }
+
+    /// The peer's port, 0 when there is no connection; the reference's `peerPort`.
+    pub fn peer_port(&self) -> u16 {
+        self.peer_addr().map_or(0, |address| address.port())
+    }
+
+    /// The address on this side, `NULL` when there is no connection; the reference's `localAddress`. One system call.
+    pub fn local_address(&self) -> HostAddress {
+        self.local_addr().map_or(HostAddress::NULL, HostAddress::from)
+    }
+
+    /// The port on this side, 0 when there is no connection; the reference's `localPort`. One system call.
+    pub fn local_port(&self) -> u16 {
+        self.local_addr().map_or(0, |address| address.port())
+    }
+}

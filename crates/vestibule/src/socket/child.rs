@@ -1,0 +1,31 @@
+use super::core::SocketCore;
+use super::tcp_socket::TcpSocket;
+use crate::server::{ServerCore, TcpServer};
+use std::rc::{Rc, Weak};
+
+impl TcpSocket {
+    /// Gives the socket to a server, which keeps it until it is disconnected, or until the server is dropped, which
+    /// ends it gracefully. The reference's `setParent`.
+    ///
+    /// [`TcpServer::for_each_child`] visits the sockets of a server. A socket that is disconnected already, or whose
+    /// server was dropped, is dropped.
+    pub fn set_parent(self, server: &TcpServer) {
+        server.core().adopt_child(self);
+    }
+}
+
+impl SocketCore {
+    /// Whether `disconnected` is still to come, so that a parent would let go.
+    pub(crate) fn can_be_child(&self) -> bool {
+        !self.is_closed() || self.has_tales()
+    }
+
+    pub(crate) fn set_parent(&self, parent: Weak<ServerCore>, index: u32) {
+        self.parent.set(parent);
+        self.child_index.set(index);
+    }
+
+    pub(crate) fn is(self: &Rc<Self>, other: &Rc<Self>) -> bool {
+        Rc::ptr_eq(self, other)
+    }
+}

@@ -1,0 +1,196 @@
+use super::read_buffer::ReadBuffer;
+use super::socket_signal::SocketSlots;
+use super::state::SocketState;
+use super::tcp_socket::TcpSocket;
+use super::telling::Tale;
+use super::write_buffer::WriteBuffer;
+use crate::driver::{Token, Transport};
+use crate::error::SocketError;
+use crate::event_loop::LoopCore;
+use crate::server::ServerCore;
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+
+/// A connection, shared by its owner, the loop and whoever looks at it.
+///
+/// A server may hold very many, so it is small, and what few need is made when it is needed.
+pub(crate) struct SocketCore {
+    pub(super) event_loop: Rc<LoopCore>,
+    pub(super) token: Token,
+    pub(super) peer: SocketAddr,
+    pub(super) input: Cell<Option<Box<ReadBuffer>>>,
+    pub(super) output: Cell<Option<Box<WriteBuffer>>>,
+    pub(super) slots: OnceCell<Box<SocketSlots>>,
+    pub(super) parent: Cell<Weak<ServerCore>>,
+    /// Where the parent keeps it.
+    pub(crate) child_index: Cell<u32>,
+    /// How much may wait to be read; 0 for no limit.
+    pub(super) read_limit: Cell<u32>,
+    pub(super) write_limit: Cell<u32>,
+    /// How much the driver may receive at once, as it was last told.
+    pub(super) granted: Cell<u32>,
+    /// Bytes that were sent and not yet told.
+    pub(super) untold: Cell<u32>,
+    /// Bytes that were ever sent, as far as it matters for closing.
+    pub(super) sent: Cell<u32>,
+    flags: Cell<u16>,
+    pub(super) tales: Cell<u8>,
+    pub(super) phase: Cell<Phase>,
+    /// What was told; the truth is in `phase`.
+    pub(super) state: Cell<SocketState>,
+    pub(super) error: Cell<SocketError>,
+}
+
+/// The size is part of what an idle connection costs.
+const _: () = assert!(size_of::<SocketCore>() <= 120);
+
+/// How far the connection has come, whatever was told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// It can be written to.
+    Open,
+    /// What is buffered is still sent, then it ends.
+    Ending,
+    /// The driver knows it no more.
+    Closed,
+}
+
+/// Something that is or is not so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(super) enum Flag {
+    /// It is among those that send at the end of the turn.
+    Dirty = 1,
+    /// It is among those that tell something in the next turn.
+    Queued = 2,
+    /// Something is being told: what comes meanwhile follows.
+    Telling = 4,
+    /// `ready_read` is being told.
+    Delivering = 8,
+    /// The peer ended, and all it sent was received.
+    InputEnded = 16,
+    /// The end of the peer does not end the connection.
+    HalfOpen = 32,
+    /// So much is unsent that nothing is received.
+    Pressed = 64,
+    /// The owner is gone.
+    Abandoned = 128,
+    /// `disconnected` was told.
+    GoneTold = 256,
+    /// It waits in a server's pending list.
+    Pending = 512,
+    /// The driver had no room for all: it tells when it has.
+    Stalled = 1024,
+}
+
+impl SocketCore {
+    pub(super) const READ_LIMIT: u32 = 256 << 10;
+    pub(super) const WRITE_LIMIT: u32 = 64 << 20;
+
+    /// Takes over a connection; one that belongs to another kind of loop is born closed.
+    pub(crate) fn adopt(event_loop: &Rc<LoopCore>, transport: Transport, peer: SocketAddr) -> Rc<Self> {
+        let token = event_loop.driver.borrow_mut().adopt(transport);
+        let socket = Rc::new(Self {
+            event_loop: Rc::clone(event_loop),
+            token: token.unwrap_or(Token::NOWHERE),
+            peer,
+            input: Cell::default(),
+            output: Cell::default(),
+            slots: OnceCell::new(),
+            parent: Cell::new(Weak::new()),
+            child_index: Cell::new(0),
+            read_limit: Cell::new(Self::READ_LIMIT),
+            write_limit: Cell::new(Self::WRITE_LIMIT),
+            granted: Cell::new(0),
+            untold: Cell::new(0),
+            sent: Cell::new(0),
+            flags: Cell::new(0),
+            tales: Cell::new(0),
+            phase: Cell::new(Phase::Open),
+            state: Cell::new(SocketState::Connected),
+            error: Cell::new(SocketError::Unknown),
+        });
+        if let Some(token) = token {
+            event_loop.sockets.insert(token, Rc::clone(&socket));
+            socket.update_reading();
+        } else {
+            socket.phase.set(Phase::Closed);
+            socket.lost(SocketError::UnsupportedSocketOperation);
+            socket.tell_later();
+        }
+        socket
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// What a slot gets: a socket whose drop does nothing.
+    pub(super) fn view(self: &Rc<Self>) -> TcpSocket {
+        TcpSocket::lent(Rc::clone(self))
+    }
+
+    pub(super) fn has(&self, flag: Flag) -> bool {
+        self.flags.get() & flag as u16 != 0
+    }
+
+    /// Sets or clears a flag and tells what it was.
+    pub(super) fn set(&self, flag: Flag, on: bool) -> bool {
+        let flags = self.flags.get();
+        self.flags.set(if on {
+            flags | flag as u16
+        } else {
+            flags & !(flag as u16)
+        });
+        flags & flag as u16 != 0
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.phase.get() == Phase::Open
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.phase.get() == Phase::Closed
+    }
+
+    /// Whether nobody holds the socket any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.has(Flag::Abandoned)
+    }
+
+    /// The connection broke: everything that is to be told of it.
+    pub(super) fn lost(&self, error: SocketError) {
+        self.error.set(error);
+        self.note(Tale::Error);
+        if self.state.get() == SocketState::Connected {
+            self.note(Tale::Closing);
+        }
+        self.note_end();
+    }
+
+    /// Leaves the loop's table; the caller closes the connection.
+    pub(super) fn leave(self: &Rc<Self>) {
+        self.phase.set(Phase::Closed);
+        let output = self.output.take();
+        if let Some(output) = output {
+            self.event_loop.buffers.give_write_buffer(output);
+        }
+        if self.is_abandoned() {
+            self.event_loop.departing.forget(self.token);
+        }
+        let entry = self.event_loop.sockets.remove(self.token);
+        drop(entry);
+    }
+}
+
+impl fmt::Debug for SocketCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketCore")
+            .field("peer", &self.peer)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}

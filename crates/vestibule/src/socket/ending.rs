@@ -1,0 +1,156 @@
+use super::core::{Flag, Phase, SocketCore};
+use super::tcp_socket::TcpSocket;
+use super::telling::Tale;
+use crate::error::{Operation, SocketError};
+use rustix::io::Errno;
+use std::rc::Rc;
+
+impl SocketCore {
+    /// Everything was sent: closes the connection so that it arrives.
+    pub(super) fn finish(self: &Rc<Self>) {
+        let ended = self.has(Flag::InputEnded);
+        let sent = self.sent.get();
+        self.leave();
+        self.event_loop.end_gracefully(self.token, sent, ended);
+        self.note_end();
+    }
+
+    /// The connection broke.
+    pub(crate) fn fail(self: &Rc<Self>, errno: Errno) {
+        if self.is_closed() {
+            return;
+        }
+        self.leave();
+        self.event_loop.close(self.token);
+        self.lost(SocketError::from_io(&errno.into(), Operation::Receive));
+    }
+
+    /// The peer sends nothing more, and all it sent was received.
+    pub(crate) fn peer_ended(self: &Rc<Self>) {
+        if self.is_closed() || self.set(Flag::InputEnded, true) {
+            return;
+        }
+        self.granted.set(0);
+        self.note(Tale::FinishedFirst);
+        let ends = self.is_open() && !self.has(Flag::HalfOpen);
+        if ends {
+            self.error.set(SocketError::RemoteHostClosed);
+            self.note(Tale::Error);
+        }
+        self.tell(); // a slot may still write its last words
+        if ends && self.is_open() {
+            self.begin_ending();
+            self.tell();
+        }
+    }
+
+    /// Nothing more can be written; ends at once if nothing is buffered.
+    fn begin_ending(self: &Rc<Self>) {
+        self.phase.set(Phase::Ending);
+        self.note(Tale::Closing);
+        if self.bytes_to_write() == 0 {
+            self.finish();
+        } else {
+            self.make_dirty();
+        }
+    }
+
+    fn disconnect_from_host(self: &Rc<Self>) {
+        if self.is_open() {
+            self.begin_ending();
+            self.tell();
+        }
+    }
+
+    fn abort(self: &Rc<Self>) {
+        if self.is_closed() {
+            return;
+        }
+        self.drop_input();
+        self.leave();
+        self.event_loop.close(self.token);
+        self.note_end();
+        self.tell();
+    }
+
+    /// The owner is gone: ends gracefully, and tells nobody.
+    pub(crate) fn abandon(self: &Rc<Self>) {
+        if let Some(slots) = self.slots.get() {
+            slots.clear();
+        }
+        self.set(Flag::Abandoned, true);
+        self.tales.set(0);
+        self.drop_input();
+        if !self.is_closed() {
+            self.phase.set(Phase::Ending);
+            if self.set(Flag::Pending, false) {
+                self.event_loop.driver.borrow_mut().hold(self.token, false);
+            }
+            if self.bytes_to_write() == 0 || !self.event_loop.in_turn() {
+                self.push_out();
+            }
+        }
+        match self.bytes_to_write() {
+            0 => {}
+            _ if self.is_closed() => {}
+            _ if !self.event_loop.has_handles() => self.cut(),
+            unsent => {
+                self.update_reading();
+                self.event_loop
+                    .departing
+                    .watch_sending(&self.event_loop, self.token, unsent);
+            }
+        }
+        if self.is_closed() && (self.has(Flag::Dirty) || self.has(Flag::Queued)) {
+            self.event_loop.forget(self);
+        }
+    }
+
+    /// Closes at once, whatever is unsent.
+    pub(crate) fn cut(self: &Rc<Self>) {
+        if !self.is_closed() {
+            self.leave();
+            self.event_loop.close(self.token);
+        }
+    }
+}
+
+impl TcpSocket {
+    /// Sends what was written, then ends the connection. The peer gets every byte, and then the end, also when it
+    /// sent bytes that nobody has read, or is still sending.
+    ///
+    /// Nothing can be written from now on. With something unsent the state becomes
+    /// [`Closing`](crate::SocketState::Closing), and [`disconnected`](Self::disconnected) comes when it has left;
+    /// otherwise all that happens before this returns. What was received can still be read. Does not block, and does
+    /// nothing when the socket is ending or unconnected. The reference's `disconnectFromHost`.
+    pub fn disconnect_from_host(&self) {
+        self.core().disconnect_from_host();
+    }
+
+    /// Ends the connection at once: what is unsent is discarded, and so is what is unread. The reference's `abort`.
+    ///
+    /// The peer sees an end if nothing that it sent was left unread in the kernel, else a reset. Signals come before
+    /// this returns.
+    pub fn abort(&self) {
+        self.core().abort();
+    }
+
+    /// Discards what was received, then does what [`disconnect_from_host`](Self::disconnect_from_host) does. The
+    /// reference's `close`.
+    pub fn close(&self) {
+        self.core().drop_input();
+        self.core().disconnect_from_host();
+    }
+
+    /// With true, the peer's end does not end the connection: [`read_channel_finished`](Self::read_channel_finished)
+    /// tells it, and writing goes on until [`disconnect_from_host`](Self::disconnect_from_host). Default: false. The
+    /// reference has no half-open connections.
+    pub fn set_half_open(&self, half_open: bool) {
+        self.core().set(Flag::HalfOpen, half_open);
+    }
+
+    /// Whether the peer's end leaves the connection open for writing.
+    pub fn is_half_open(&self) -> bool {
+        self.core().has(Flag::HalfOpen)
+    }
+}

@@ -1,0 +1,197 @@
+use super::core::{Flag, SocketCore};
+use super::read_buffer::ReadBuffer;
+use super::socket_signal::{SignalKind, Told};
+use crate::event_loop::RECEIVE_SIZE;
+use rustix::io::Errno;
+use std::rc::Rc;
+
+/// What one receive brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Bytes,
+    Nothing,
+    End,
+    Failure(Errno),
+}
+
+impl SocketCore {
+    /// Looks at what was received and not read, without running anything of the program's.
+    pub(super) fn with_input<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+        let input = self.input.take();
+        let result = look(input.as_deref().map(ReadBuffer::unread).unwrap_or_default());
+        self.input.set(input);
+        result
+    }
+
+    pub(super) fn bytes_available(&self) -> usize {
+        self.with_input(<[u8]>::len)
+    }
+
+    /// How much may be received now.
+    pub(super) fn credit(&self) -> u32 {
+        if self.has(Flag::InputEnded) || self.is_closed() {
+            return 0;
+        }
+        if self.is_abandoned() {
+            return u32::MAX; // it is discarded, so that a peer that sends before it reads gets to reading
+        }
+        match self.read_limit.get() {
+            _ if self.has(Flag::Pressed) => 0,
+            0 => u32::MAX,
+            limit => limit.saturating_sub(u32::try_from(self.bytes_available()).unwrap_or(u32::MAX)),
+        }
+    }
+
+    /// Tells the driver when it may receive more or less than before.
+    pub(super) fn update_reading(&self) {
+        let credit = self.credit();
+        if self.granted.replace(credit) != credit {
+            self.event_loop
+                .driver
+                .borrow_mut()
+                .grant_bytes(self.token, credit);
+        }
+    }
+
+    /// The loop received something: lends it to the slots of `ready_read` and keeps what they leave.
+    pub(crate) fn deliver(self: &Rc<Self>, buffer: Box<ReadBuffer>) {
+        if self.is_abandoned() {
+            return self.event_loop.buffers.give_read_buffer(buffer);
+        }
+        self.add_input(buffer);
+        self.tell_ready_read();
+    }
+
+    /// The reference does not tell it inside itself.
+    fn tell_ready_read(self: &Rc<Self>) {
+        if self.set(Flag::Delivering, true) {
+            return;
+        }
+        let _delivering = Delivering(self);
+        self.emit(SignalKind::ReadyRead, Told::Nothing);
+    }
+
+    /// Puts bytes behind those that are unread.
+    pub(super) fn add_input(&self, newer: Box<ReadBuffer>) {
+        let Some(older) = self.input.take() else {
+            return self.input.set(Some(newer));
+        };
+        let buffers = &self.event_loop.buffers;
+        let joined = if older.is_empty() {
+            buffers.give_read_buffer(older);
+            newer
+        } else {
+            let mut joined = self.owned(older);
+            joined.append(newer.unread());
+            buffers.give_read_buffer(newer);
+            joined
+        };
+        self.input.set(Some(joined));
+    }
+
+    /// The same bytes in a buffer of the socket's own.
+    fn owned(&self, buffer: Box<ReadBuffer>) -> Box<ReadBuffer> {
+        if !buffer.is_lent() {
+            return buffer;
+        }
+        let own = Box::new(ReadBuffer::own(buffer.unread()));
+        self.event_loop.buffers.give_read_buffer(buffer);
+        own
+    }
+
+    /// Gives the loop its buffer back and keeps what was left in it.
+    fn keep_input(&self) {
+        if let Some(input) = self.input.take() {
+            if input.is_empty() {
+                self.event_loop.buffers.give_read_buffer(input);
+            } else {
+                self.input.set(Some(self.owned(input)));
+            }
+        }
+        self.update_reading();
+    }
+
+    pub(super) fn drop_input(&self) {
+        if let Some(input) = self.input.take() {
+            self.event_loop.buffers.give_read_buffer(input);
+        }
+    }
+
+    /// Lends what is unread; a panic or a nested receive loses nothing.
+    pub(super) fn lend_input(&self, reader: impl FnOnce(&[u8]) -> usize) -> usize {
+        let Some(buffer) = self.input.take() else {
+            reader(&[]);
+            return 0;
+        };
+        let mut lent = LentInput {
+            core: self,
+            buffer: Some(buffer),
+            used: 0,
+        };
+        let there = lent.buffer.as_deref().map(ReadBuffer::unread).unwrap_or_default();
+        let used = reader(there).min(there.len());
+        lent.used = used;
+        drop(lent);
+        used
+    }
+
+    /// Receives once, for a wait, and tells it.
+    pub(super) fn receive_now(self: &Rc<Self>) -> Received {
+        let credit = usize::try_from(self.credit())
+            .unwrap_or(usize::MAX)
+            .min(RECEIVE_SIZE);
+        let mut buffer = self.event_loop.buffers.read_buffer();
+        let received = {
+            let room = buffer.room().get_mut(..credit).unwrap_or_default();
+            self.event_loop.driver.borrow_mut().receive(self.token, room)
+        };
+        match received {
+            Ok(length) if length > 0 => {
+                buffer.received(length);
+                self.deliver(buffer);
+                Received::Bytes
+            }
+            result => {
+                self.event_loop.buffers.give_read_buffer(buffer);
+                match result {
+                    Ok(_) => Received::End,
+                    Err(Errno::AGAIN) => Received::Nothing,
+                    Err(errno) => Received::Failure(errno),
+                }
+            }
+        }
+    }
+}
+
+/// `ready_read` is being told.
+struct Delivering<'a>(&'a Rc<SocketCore>);
+
+impl Drop for Delivering<'_> {
+    fn drop(&mut self) {
+        self.0.set(Flag::Delivering, false);
+        self.0.keep_input();
+    }
+}
+
+/// Bytes that a reader looks at; what it does not use goes back in front of what came meanwhile.
+struct LentInput<'a> {
+    core: &'a SocketCore,
+    buffer: Option<Box<ReadBuffer>>,
+    used: usize,
+}
+
+impl Drop for LentInput<'_> {
+    fn drop(&mut self) {
+        let Some(mut buffer) = self.buffer.take() else {
+            return;
+        };
+        buffer.consume(self.used);
+        let newer = self.core.input.replace(Some(buffer));
+        if let Some(newer) = newer {
+            self.core.add_input(newer);
+        }
+        if !self.core.has(Flag::Delivering) {
+            self.core.keep_input();
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use super::core::SocketCore;
+use super::tcp_socket::TcpSocket;
+
+impl TcpSocket {
+    /// Lends what was received to a closure, which tells how many bytes it used; those are read then.
+    ///
+    /// In `ready_read` that is the loop's own buffer: nothing is copied. What is not used stays. Inside the closure the
+    /// socket reads as empty. Gives how many bytes were used: what the closure told, but at most what there was.
+    ///
+    /// ```
+    /// # use vestibule::TcpSocket;
+    /// /// Answers every complete line.
+    /// fn answer_lines(socket: &TcpSocket) {
+    ///     socket.read_with(|bytes| {
+    ///         let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    ///         for line in bytes[..complete].split_inclusive(|byte| *byte == b'\n') {
+    ///             socket.write(line);
+    ///         }
+    ///         complete
+    ///     });
+    /// }
+    /// ```
+    #[allow(clippy::must_use_candidate, reason = "the closure knows already")]
+    pub fn read_with(&self, reader: impl FnOnce(&[u8]) -> usize) -> usize {
+        self.core().lend_input(reader)
+    }
+
+    /// Copies what was received into the buffer, as much as fits; 0 when nothing is there. Never waits.
+    #[allow(clippy::must_use_candidate, reason = "reading to discard is usual")]
+    pub fn read(&self, buffer: &mut [u8]) -> usize {
+        self.core().lend_input(|bytes| {
+            let length = bytes.len().min(buffer.len());
+            if let (Some(to), Some(from)) = (buffer.get_mut(..length), bytes.get(..length)) {
+                to.copy_from_slice(from);
+            }
+            length
+        })
+    }
+
+    /// Everything that was received and not read; the reference's `readAll`. Never waits.
+    #[allow(clippy::must_use_candidate, reason = "reading to discard is usual")]
+    pub fn read_all(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        self.core().lend_input(|bytes| {
+            all.extend_from_slice(bytes);
+            bytes.len()
+        });
+        all
+    }
+
+    /// A copy of the first `limit` bytes that were received and not read; they stay unread. The reference's `peek`.
+    pub fn peek(&self, limit: usize) -> Vec<u8> {
+        self.core()
+            .with_input(|bytes| bytes.get(..limit).unwrap_or(bytes).to_vec())
+    }
+
+    /// How many bytes were received and not read; the reference's `bytesAvailable`.
+    pub fn bytes_available(&self) -> usize {
+        self.core().bytes_available()
+    }
+
+    /// How many bytes at most are kept unread, 0 for no limit; the reference's `readBufferSize`.
+    pub fn read_buffer_size(&self) -> usize {
+        self.core().read_limit.get() as usize
+    }
+
+    /// Keeps at most so many bytes unread, and leaves the rest to the kernel, which makes the peer wait. 0 is no limit;
+    /// values above 4 GiB count as 4 GiB. Default: 256 KiB. The reference's `setReadBufferSize`, where the default is no
+    /// limit.
+    ///
+    /// What is unread already stays. The peer's end is told as soon as all that came before it was received.
+    pub fn set_read_buffer_size(&self, size: usize) {
+        self.core()
+            .read_limit
+            .set(u32::try_from(size).unwrap_or(u32::MAX));
+        self.core().update_reading();
+    }
+}
+
+impl SocketCore {
+    pub(super) fn hold(&self, held: bool) {
+        self.event_loop.driver.borrow_mut().hold(self.token, held);
+    }
+}

@@ -1,0 +1,138 @@
+use super::core::{Flag, SocketCore};
+use super::socket_signal::{SignalKind, Told};
+use super::state::SocketState;
+use std::rc::Rc;
+
+/// Something to be told by a signal, as a bit; they are told in this order.
+///
+/// What happens to a connection and what is told of it are apart, because a wait of one object tells nothing of others,
+/// and because a slot may bring about more while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Tale {
+    BytesWritten = 1,
+    /// The read channel finished, before the connection ends.
+    FinishedFirst = 2,
+    Error = 4,
+    Closing = 8,
+    Unconnected = 16,
+    /// The read channel finished, because the connection ended.
+    Finished = 32,
+    Gone = 64,
+}
+
+const IN_ORDER: [Tale; 7] = [
+    Tale::BytesWritten,
+    Tale::FinishedFirst,
+    Tale::Error,
+    Tale::Closing,
+    Tale::Unconnected,
+    Tale::Finished,
+    Tale::Gone,
+];
+
+impl SocketCore {
+    pub(super) fn note(&self, tale: Tale) {
+        if !self.is_abandoned() {
+            self.tales.set(self.tales.get() | tale as u8);
+        }
+    }
+
+    /// The connection is over: what remains to be told.
+    pub(super) fn note_end(&self) {
+        self.note(Tale::Unconnected);
+        if !self.has(Flag::InputEnded) {
+            self.note(Tale::Finished);
+        }
+        self.note(Tale::Gone);
+    }
+
+    fn take_tale(&self) -> Option<Tale> {
+        let tales = self.tales.get();
+        if tales == 0 {
+            return None;
+        }
+        let next = IN_ORDER.into_iter().find(|tale| tales & *tale as u8 != 0)?;
+        self.tales.set(tales & !(next as u8));
+        Some(next)
+    }
+
+    /// Whether the end of the connection has been noted and not yet told.
+    pub(super) fn has_tales(&self) -> bool {
+        self.tales.get() != 0
+    }
+
+    /// Tells everything that was noted. Inside itself it does nothing: the outer one goes on.
+    pub(crate) fn tell(self: &Rc<Self>) {
+        if !self.has_tales() || self.set(Flag::Telling, true) {
+            return;
+        }
+        let _telling = Telling(self);
+        while let Some(tale) = self.take_tale() {
+            self.tell_one(tale);
+        }
+    }
+
+    /// Tells in the next turn what was noted.
+    pub(crate) fn tell_later(self: &Rc<Self>) {
+        if self.has_tales() && self.event_loop.has_handles() && !self.set(Flag::Queued, true) {
+            self.event_loop.add_telling(Rc::clone(self));
+        }
+    }
+
+    /// The next turn has come.
+    pub(crate) fn tell_deferred(self: &Rc<Self>) {
+        self.set(Flag::Queued, false);
+        self.tell();
+    }
+
+    fn tell_one(self: &Rc<Self>, tale: Tale) {
+        match tale {
+            Tale::BytesWritten => {
+                self.emit(SignalKind::BytesWritten, Told::Bytes(self.untold.take() as usize));
+            }
+            Tale::FinishedFirst | Tale::Finished => self.emit(SignalKind::ReadChannelFinished, Told::Nothing),
+            Tale::Error => self.emit(SignalKind::ErrorOccurred, Told::Error(self.error.get())),
+            Tale::Closing => self.tell_state(SocketState::Closing),
+            Tale::Unconnected => self.tell_state(SocketState::Unconnected),
+            Tale::Gone => {
+                let _gone = Gone(self); // also when a slot panics
+                self.emit(SignalKind::Disconnected, Told::Nothing);
+            }
+        }
+    }
+
+    fn tell_state(self: &Rc<Self>, state: SocketState) {
+        self.state.set(state);
+        self.emit(SignalKind::StateChanged, Told::State(state));
+    }
+
+    pub(super) fn emit(self: &Rc<Self>, kind: SignalKind, told: Told) {
+        if let Some(slots) = self.slots.get() {
+            let view = self.view();
+            slots.emit(kind as u8, |slot| slot(&view, told));
+        }
+    }
+}
+
+/// Something is being told; a panic leaves the rest for the next turn.
+struct Telling<'a>(&'a Rc<SocketCore>);
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.0.set(Flag::Telling, false);
+        self.0.tell_later();
+    }
+}
+
+/// `disconnected` was told: the addresses are forgotten, and the parent lets go.
+struct Gone<'a>(&'a Rc<SocketCore>);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.set(Flag::GoneTold, true);
+        let parent = self.0.parent.take().upgrade();
+        let child = parent.and_then(|parent| parent.remove_child(self.0));
+        drop(child);
+    }
+}

@@ -1,0 +1,153 @@
+use super::core::{Flag, SocketCore};
+use super::input::Received;
+use super::state::SocketState;
+use super::tcp_socket::TcpSocket;
+use super::telling::Tale;
+use crate::driver::Interest;
+use crate::error::{Error, Operation, Result, SocketError};
+use crate::event_loop::Wait;
+use std::rc::Rc;
+use std::time::Duration;
+
+impl SocketCore {
+    /// Waits once for the socket, sends and receives what it can, and tells that. True if bytes were received.
+    fn wait_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
+        let readable = self.credit() > 0;
+        let interest = Interest {
+            token: self.token,
+            readable,
+            writable: self.bytes_to_write() > 0,
+        };
+        let ready = wait
+            .round(Some(interest), None)
+            .map_err(|error| Error::system(Operation::Wait, error))?;
+        self.tell();
+        let Some(ready) = ready else { return Ok(false) };
+        if ready.writable {
+            self.push_out();
+            self.tell();
+        }
+        if !ready.readable || !readable || self.is_closed() {
+            return Ok(false);
+        }
+        match self.receive_now() {
+            Received::Bytes => return Ok(true),
+            Received::Nothing => {}
+            Received::End => self.peer_ended(),
+            Received::Failure(errno) => {
+                self.fail(errno);
+                self.tell();
+            }
+        }
+        Ok(false)
+    }
+
+    /// The reference tells a wait's time-out like any error; the connection goes on.
+    fn timed_out(self: &Rc<Self>) -> bool {
+        self.error.set(SocketError::SocketTimeout);
+        self.note(Tale::Error);
+        self.tell();
+        false
+    }
+
+    fn wait_for_ready_read(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
+        let wait = self.event_loop.begin_wait(timeout);
+        loop {
+            self.tell();
+            if self.is_closed() || self.has(Flag::InputEnded) {
+                let kind = match self.error.get() {
+                    SocketError::Unknown => SocketError::Operation,
+                    kind => kind,
+                };
+                return Err(Error::said(Operation::Wait, kind, "the connection has ended"));
+            }
+            if self.credit() == 0 && !self.has(Flag::Pressed) {
+                let words = "the read buffer is full; read something first";
+                return Err(Error::said(Operation::Wait, SocketError::Operation, words));
+            }
+            if self.wait_round(&wait)? {
+                return Ok(true);
+            }
+            if wait.is_over() && !self.is_closed() && !self.has(Flag::InputEnded) {
+                return Ok(self.timed_out());
+            }
+        }
+    }
+
+    fn wait_for_bytes_written(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
+        let sent = self.sent.get();
+        if self.untold.get() > 0 {
+            self.tell();
+            return Ok(true);
+        }
+        let wait = self.event_loop.begin_wait(timeout);
+        while self.bytes_to_write() > 0 && !self.is_closed() {
+            self.wait_round(&wait)?;
+            if self.sent.get() > sent {
+                return Ok(true);
+            }
+            if wait.is_over() && !self.is_closed() {
+                return Ok(self.timed_out());
+            }
+        }
+        Ok(self.sent.get() > sent)
+    }
+
+    fn wait_for_disconnected(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
+        if self.state.get() == SocketState::Unconnected {
+            return Ok(false);
+        }
+        let wait = self.event_loop.begin_wait(timeout);
+        loop {
+            self.tell();
+            if self.is_closed() {
+                return Ok(true);
+            }
+            self.wait_round(&wait)?;
+            if wait.is_over() && !self.is_closed() {
+                return Ok(self.timed_out());
+            }
+        }
+    }
+}
+
+impl TcpSocket {
+    /// Blocks until something more is received, at most so long; `None` waits for ever. The reference's
+    /// `waitForReadyRead`.
+    ///
+    /// True after `ready_read` was told. False after the time-out, which is also told by `error_occurred` with
+    /// `SocketTimeout` and leaves the connection as it is. Needs no running loop, and runs no slot but this socket's.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended (`RemoteHostClosed`, and what came before the end can still be read), broke, or was not
+    /// there; and when the read buffer is full.
+    pub fn wait_for_ready_read(&self, timeout: Option<Duration>) -> Result<bool> {
+        self.core().wait_for_ready_read(timeout)
+    }
+
+    /// Blocks until some of what was written was sent, at most so long; `None` waits for ever. The reference's
+    /// `waitForBytesWritten`.
+    ///
+    /// True after `bytes_written` was told. False after the time-out, and at once when nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot wait.
+    pub fn wait_for_bytes_written(&self, timeout: Option<Duration>) -> Result<bool> {
+        self.core().wait_for_bytes_written(timeout)
+    }
+
+    /// Blocks until the connection is over, at most so long; `None` waits for ever. The reference's
+    /// `waitForDisconnected`.
+    ///
+    /// True after `disconnected` was told. False after the time-out, and at once when there was no connection. What the
+    /// peer sends meanwhile is received and told.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot wait.
+    pub fn wait_for_disconnected(&self, timeout: Option<Duration>) -> Result<bool> {
+        self.core().wait_for_disconnected(timeout)
+    }
+}
