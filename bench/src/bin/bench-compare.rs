@@ -26,7 +26,12 @@ struct Load {
 const LOADS: [Load; 3] = [
     Load { name: "fortune", mode: "fortune", operations: 50_000, run: fortunes },
     Load { name: "echo 64", mode: "echo", operations: 200_000, run: |port, number| echoes(port, number, 64) },
-    Load { name: "echo 1000", mode: "echo", operations: 200_000, run: |port, number| echoes(port, number, 1000) },
+    Load {
+        name: "echo 1000",
+        mode: "echo",
+        operations: 200_000,
+        run: |port, number| echoes(port, number, 1000),
+    },
 ];
 
 fn main() -> Outcome<()> {
@@ -74,7 +79,11 @@ impl Server {
         let output = child.stdout.take().ok_or("no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        if line.trim() == "ready" { Ok(Self { child, port }) } else { Err(format!("{name} is not ready").into()) }
+        if line.trim() == "ready" {
+            Ok(Self { child, port })
+        } else {
+            Err(format!("{name} is not ready").into())
+        }
     }
 
     /// CPU time of the process so far, in nanoseconds.
@@ -142,7 +151,8 @@ fn echoes(port: u16, number: usize, connections: usize) -> Outcome<()> {
 
 fn idle(name: &str) -> Outcome<u64> {
     let server = Server::start(name, "echo")?;
-    let warm = (0..64).map(|_| TcpStream::connect(("127.0.0.1", server.port))).collect::<Result<Vec<_>, _>>()?;
+    let warm =
+        (0..64).map(|_| TcpStream::connect(("127.0.0.1", server.port))).collect::<Result<Vec<_>, _>>()?;
     echoes(server.port, 64, 64)?;
     drop(warm);
     let before = server.memory()?;

@@ -12,7 +12,10 @@ use vestibule::{Endpoint, EventLoop, EventLoopHandle, ListenOptions, TcpServer};
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves until SIGINT or SIGTERM; `prepare` says what happens with a connection.
-pub(crate) fn serve(service: &Service, prepare: impl FnOnce(&TcpServer)) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn serve(
+    service: &Service,
+    prepare: impl FnOnce(&TcpServer),
+) -> Result<(), Box<dyn std::error::Error>> {
     let event_loop = EventLoop::new()?;
     let server = TcpServer::new(&event_loop);
     server.accept_error().connect(|server, _| {

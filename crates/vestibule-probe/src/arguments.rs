@@ -17,8 +17,7 @@ impl<'a> Arguments<'a> {
     }
 
     pub(crate) fn word(&self, at: usize) -> Result<&'a str, Failure> {
-        self.optional(at)
-            .ok_or_else(|| Failure::Malformed(format!("argument {} is missing", at + 1)))
+        self.optional(at).ok_or_else(|| Failure::Malformed(format!("argument {} is missing", at + 1)))
     }
 
     pub(crate) fn number<T: FromStr>(&self, at: usize) -> Result<T, Failure> {
@@ -26,9 +25,7 @@ impl<'a> Arguments<'a> {
     }
 
     pub(crate) fn optional_number<T: FromStr>(&self, at: usize) -> Result<Option<T>, Failure> {
-        self.optional(at)
-            .map(|word| read(word, "a number that fits"))
-            .transpose()
+        self.optional(at).map(|word| read(word, "a number that fits")).transpose()
     }
 
     /// A span of time in milliseconds.
@@ -45,6 +42,5 @@ impl<'a> Arguments<'a> {
 
 /// Reads a word, or says what it should have been.
 pub(crate) fn read<T: FromStr>(word: &str, expected: &str) -> Result<T, Failure> {
-    word.parse()
-        .map_err(|_| Failure::Malformed(format!("`{word}` is not {expected}")))
+    word.parse().map_err(|_| Failure::Malformed(format!("`{word}` is not {expected}")))
 }

@@ -82,11 +82,7 @@ fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 impl Client {
     pub(crate) fn new(stream: TcpStream) -> Rc<Self> {
-        Rc::new(Self {
-            stream,
-            end: Cell::new(End::Open),
-            room: RefCell::default(),
-        })
+        Rc::new(Self { stream, end: Cell::new(End::Open), room: RefCell::default() })
     }
 
     /// What the reading side has come to; an end once seen stays.

@@ -19,17 +19,11 @@ impl Connection {
         let to = log.clone();
         socket.bytes_written().connect(move |_, _| to.push_once("bytes"));
         let to = log.clone();
-        socket
-            .error_occurred()
-            .connect(move |_, error| to.push(format!("error:{}", spelling::error(error))));
+        socket.error_occurred().connect(move |_, error| to.push(format!("error:{}", spelling::error(error))));
         let to = log.clone();
-        socket
-            .state_changed()
-            .connect(move |_, state| to.push(format!("state:{}", spelling::state(state))));
+        socket.state_changed().connect(move |_, state| to.push(format!("state:{}", spelling::state(state))));
         let to = log.clone();
-        socket
-            .read_channel_finished()
-            .connect(move |_| to.push("finished"));
+        socket.read_channel_finished().connect(move |_| to.push("finished"));
         let to = log.clone();
         socket.disconnected().connect(move |_| to.push("gone"));
         Self { socket, log }

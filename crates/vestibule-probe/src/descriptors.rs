@@ -19,10 +19,7 @@ impl Fillers {
         let limit = highest()? + number as u64 + ROOM;
         setrlimit(
             Resource::Nofile,
-            Rlimit {
-                current: Some(limit),
-                maximum: getrlimit(Resource::Nofile).maximum,
-            },
+            Rlimit { current: Some(limit), maximum: getrlimit(Resource::Nofile).maximum },
         )?;
         while let Ok(file) = File::open("/dev/null") {
             self.0.push(file);
@@ -35,13 +32,7 @@ impl Fillers {
     pub(crate) fn give_back(&mut self) -> Result<(), Failure> {
         self.0.clear();
         let maximum = getrlimit(Resource::Nofile).maximum;
-        setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: maximum,
-                maximum,
-            },
-        )?;
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
         Ok(())
     }
 }

@@ -18,10 +18,7 @@ pub(crate) enum Failure {
 pub(crate) type Answer = Result<String, Failure>;
 
 /// The answer of commands that have nothing to tell.
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "it is what such commands end with, and they answer so"
-)]
+#[allow(clippy::unnecessary_wraps, reason = "it is what such commands end with, and they answer so")]
 pub(crate) fn done() -> Answer {
     Ok("ok".to_owned())
 }

@@ -27,10 +27,6 @@ impl Log {
     /// Empties the log and prints it; `-` is for nothing.
     pub(crate) fn take_text(&self) -> String {
         let words = self.take();
-        if words.is_empty() {
-            "-".to_owned()
-        } else {
-            words.join(" ")
-        }
+        if words.is_empty() { "-".to_owned() } else { words.join(" ") }
     }
 }

@@ -56,8 +56,7 @@ impl Probe {
         let place = self.clients.remove(name).ok_or(Failure::Gone)?;
         let client = place.arrive();
         if let Some(client) = &client {
-            self.clients
-                .insert(name.to_owned(), Place::Here(Rc::clone(client)));
+            self.clients.insert(name.to_owned(), Place::Here(Rc::clone(client)));
         }
         client.ok_or(Failure::Gone)
     }

@@ -33,17 +33,12 @@ impl fmt::Display for Stopped {
 
 /// Plays a file, and prints each command with its result.
 pub(crate) fn play(path: &Path) -> Result<(), Stopped> {
-    let stopped = |failure| Stopped {
-        place: path.display().to_string(),
-        failure,
-    };
+    let stopped = |failure| Stopped { place: path.display().to_string(), failure };
     let text = fs::read_to_string(path).map_err(|error| stopped(error.into()))?;
     let mut probe = Probe::new().map_err(stopped)?;
     for (number, line) in (1..).zip(text.lines()) {
-        play_line(&mut probe, line).map_err(|failure| Stopped {
-            place: format!("{}:{number}", path.display()),
-            failure,
-        })?;
+        play_line(&mut probe, line)
+            .map_err(|failure| Stopped { place: format!("{}:{number}", path.display()), failure })?;
     }
     Ok(())
 }

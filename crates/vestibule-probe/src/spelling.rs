@@ -35,10 +35,7 @@ const ERRORS: [&str; 23] = [
 ];
 
 pub(crate) fn error(error: SocketError) -> &'static str {
-    usize::try_from(error.code())
-        .ok()
-        .and_then(|code| ERRORS.get(code).copied())
-        .unwrap_or("Unknown")
+    usize::try_from(error.code()).ok().and_then(|code| ERRORS.get(code).copied()).unwrap_or("Unknown")
 }
 
 pub(crate) fn state(state: SocketState) -> &'static str {

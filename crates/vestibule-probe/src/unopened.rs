@@ -5,7 +5,7 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 /// No descriptor has this number: the kernel's own limit for them lies far below.
 const NUMBER: RawFd = RawFd::MAX;
 
-/// A descriptor that is not open; it has to be [forgotten](forget) in the end.
+/// A descriptor that is not open; it has to be [forgotten](forget), because closing it would be an error.
 #[allow(
     unsafe_code,
     reason = "a caller of the library can own a number that is not open only by unsafe code; the library must refuse it"
@@ -16,7 +16,7 @@ pub(crate) fn unopened() -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(NUMBER) }
 }
 
-/// Lets go of a descriptor without closing it, if it is the one that is not open.
+/// Lets go of the descriptor that is not open, without closing it.
 pub(crate) fn forget(descriptor: OwnedFd) {
     let number = descriptor.into_raw_fd();
     debug_assert_eq!(number, NUMBER, "an open descriptor would leak");

@@ -69,10 +69,6 @@ fn bound(address: SocketAddr, kind: SocketType) -> Result<OwnedFd, Failure> {
 }
 
 fn socket(address: SocketAddr, kind: SocketType) -> Result<OwnedFd, Failure> {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     Ok(socket_with(family, kind, SocketFlags::CLOEXEC, None)?)
 }

@@ -44,10 +44,7 @@ fn connect_many(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
             None => counts.push((result, 1)),
         }
     }
-    let words: Vec<_> = counts
-        .iter()
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
+    let words: Vec<_> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     Ok(words.join(" "))
 }
 

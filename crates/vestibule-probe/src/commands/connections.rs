@@ -63,9 +63,7 @@ fn read(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
 }
 
 fn peek(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
-    ask(probe, arguments, |socket| {
-        spelling::data(&socket.peek(socket.bytes_available()))
-    })
+    ask(probe, arguments, |socket| spelling::data(&socket.peek(socket.bytes_available())))
 }
 
 fn disconnect(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {

@@ -72,11 +72,7 @@ fn state(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
             u8::from(server.is_listening()),
             spelling::address(server.server_address()),
             if server.server_port() > 0 { "port" } else { "0" },
-            if server.socket_descriptor().is_some() {
-                "some"
-            } else {
-                "none"
-            },
+            if server.socket_descriptor().is_some() { "some" } else { "none" },
             spelling::error(server.server_error()),
             server.error_string(),
             server.max_pending_connections(),

@@ -10,12 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-pub(super) const COMMANDS: Table = &[
-    ("send", send),
-    ("sendn", send_many),
-    ("recv", receive_blocking),
-    ("recvspin", receive_spinning),
-];
+pub(super) const COMMANDS: Table =
+    &[("send", send), ("sendn", send_many), ("recv", receive_blocking), ("recvspin", receive_spinning)];
 
 /// How long a client keeps trying to send without progress.
 const STUCK: Duration = Duration::from_millis(500);
@@ -53,10 +49,7 @@ fn transmit(probe: &mut Probe, arguments: &Arguments<'_>, mut data: &[u8]) -> An
 fn receive_blocking(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
     receive(probe, arguments, |_, client| {
         let silence = Timespec::try_from(SILENCE).ok();
-        poll(
-            &mut [PollFd::new(&client.stream, PollFlags::IN)],
-            silence.as_ref(),
-        )?;
+        poll(&mut [PollFd::new(&client.stream, PollFlags::IN)], silence.as_ref())?;
         Ok(())
     })
 }

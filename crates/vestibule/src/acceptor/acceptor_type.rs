@@ -146,9 +146,7 @@ impl Acceptor {
                 };
                 self.supply =
                     Supply::Waiting(earlier.map_or_else(|| Backoff::begin(now), |it| it.again(now)));
-                AcceptVerdict::BackOff {
-                    tell: earlier.is_none(),
-                }
+                AcceptVerdict::BackOff { tell: earlier.is_none() }
             }
             AcceptErrorClass::Broken => AcceptVerdict::StopListening,
         }

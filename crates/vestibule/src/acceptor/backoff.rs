@@ -14,19 +14,13 @@ pub(super) struct Backoff {
 
 impl Backoff {
     pub(super) fn begin(now: Instant) -> Self {
-        Self {
-            pause: SHORTEST,
-            until: now + SHORTEST,
-        }
+        Self { pause: SHORTEST, until: now + SHORTEST }
     }
 
     /// Another accept failed: the next pause is twice as long.
     pub(super) fn again(self, now: Instant) -> Self {
         let pause = (self.pause * 2).min(LONGEST);
-        Self {
-            pause,
-            until: now + pause,
-        }
+        Self { pause, until: now + pause }
     }
 
     pub(super) fn until(self) -> Instant {

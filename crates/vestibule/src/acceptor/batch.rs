@@ -12,11 +12,7 @@ impl Batch {
     pub(super) const NONE: Self = Self { turn: 0, used: 0 };
 
     pub(super) fn left(self, turn: u64) -> u32 {
-        if self.turn == turn {
-            SIZE.saturating_sub(self.used)
-        } else {
-            SIZE
-        }
+        if self.turn == turn { SIZE.saturating_sub(self.used) } else { SIZE }
     }
 
     pub(super) fn spend(&mut self, turn: u64) {

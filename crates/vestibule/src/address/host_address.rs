@@ -121,10 +121,9 @@ impl HostAddress {
     #[must_use]
     pub fn with_scope_id(self, scope: Option<&str>) -> Self {
         match self.0 {
-            Kind::V6(address, _) => Self(Kind::V6(
-                address,
-                scope.and_then(Scope::new).unwrap_or(Scope::NONE),
-            )),
+            Kind::V6(address, _) => {
+                Self(Kind::V6(address, scope.and_then(Scope::new).unwrap_or(Scope::NONE)))
+            }
             _ => self,
         }
     }

@@ -11,10 +11,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) const NONE: Self = Self {
-        length: 0,
-        text: [0; LONGEST],
-    };
+    pub(crate) const NONE: Self = Self { length: 0, text: [0; LONGEST] };
 
     /// `None` when the text is too long to name an interface.
     pub(crate) fn new(text: &str) -> Option<Self> {
@@ -25,11 +22,7 @@ impl Scope {
     }
 
     pub(crate) fn from_index(index: u32) -> Self {
-        if index == 0 {
-            Self::NONE
-        } else {
-            Self::new(&index.to_string()).unwrap_or(Self::NONE)
-        }
+        if index == 0 { Self::NONE } else { Self::new(&index.to_string()).unwrap_or(Self::NONE) }
     }
 
     pub(crate) fn text(&self) -> Option<&str> {

@@ -13,10 +13,7 @@ struct Place<T> {
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self {
-            places: Vec::new(),
-            free: Vec::new(),
-        }
+        Self { places: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -30,29 +27,18 @@ impl<T> Slots<T> {
             }
         }
         let slot = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        self.places.push(Place {
-            generation: 0,
-            value: Some(value),
-        });
+        self.places.push(Place { generation: 0, value: Some(value) });
         (slot, 0)
     }
 
     pub(super) fn get(&self, slot: usize, generation: u32) -> Option<&T> {
         let place = self.places.get(slot)?;
-        if place.generation == generation {
-            place.value.as_ref()
-        } else {
-            None
-        }
+        if place.generation == generation { place.value.as_ref() } else { None }
     }
 
     pub(super) fn get_mut(&mut self, slot: usize, generation: u32) -> Option<&mut T> {
         let place = self.places.get_mut(slot)?;
-        if place.generation == generation {
-            place.value.as_mut()
-        } else {
-            None
-        }
+        if place.generation == generation { place.value.as_mut() } else { None }
     }
 
     /// Whatever is in the slot now, with its generation.

@@ -10,20 +10,14 @@ const LISTENER: u32 = 1 << 31;
 
 impl Token {
     /// Names nothing.
-    pub(crate) const NOWHERE: Self = Self {
-        slot: LISTENER - 1,
-        generation: u32::MAX,
-    };
+    pub(crate) const NOWHERE: Self = Self { slot: LISTENER - 1, generation: u32::MAX };
 
     pub(super) fn connection(slot: u32, generation: u32) -> Self {
         Self { slot, generation }
     }
 
     pub(super) fn listener(slot: u32, generation: u32) -> Self {
-        Self {
-            slot: slot | LISTENER,
-            generation,
-        }
+        Self { slot: slot | LISTENER, generation }
     }
 
     pub(crate) fn is_listener(self) -> bool {
@@ -43,14 +37,8 @@ impl Token {
         u64::from(self.generation) << 32 | u64::from(self.slot)
     }
 
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the two halves are what is wanted"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "the two halves are what is wanted")]
     pub(super) fn from_u64(number: u64) -> Self {
-        Self {
-            slot: number as u32,
-            generation: (number >> 32) as u32,
-        }
+        Self { slot: number as u32, generation: (number >> 32) as u32 }
     }
 }

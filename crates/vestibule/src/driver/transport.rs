@@ -18,10 +18,7 @@ impl Transport {
     /// Says that the descriptor was in the hands of the program.
     pub(crate) fn into_shared(self) -> Self {
         match self {
-            Self::Descriptor { descriptor, .. } => Self::Descriptor {
-                descriptor,
-                shared: true,
-            },
+            Self::Descriptor { descriptor, .. } => Self::Descriptor { descriptor, shared: true },
             #[cfg(feature = "simulation")]
             simulated @ Self::Simulated(_) => simulated,
         }

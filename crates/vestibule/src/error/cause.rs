@@ -40,10 +40,9 @@ fn on_create(errno: Errno) -> Option<(SocketError, &'static str)> {
 
 fn on_bind(errno: Errno, operation: Operation) -> Option<(SocketError, &'static str)> {
     Some(match errno {
-        Errno::ADDRINUSE if operation == Operation::Listen => (
-            E::AddressInUse,
-            "Another socket is already listening on the same port",
-        ),
+        Errno::ADDRINUSE if operation == Operation::Listen => {
+            (E::AddressInUse, "Another socket is already listening on the same port")
+        }
         Errno::ADDRINUSE => plain(E::AddressInUse),
         Errno::ACCESS | Errno::PERM => (E::SocketAccess, "The address is protected"),
         Errno::ADDRNOTAVAIL => plain(E::SocketAddressNotAvailable),

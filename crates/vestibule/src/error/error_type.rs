@@ -47,14 +47,7 @@ impl Error {
     }
 
     fn new(operation: Operation, kind: SocketError, text: &'static str, cause: Cause) -> Self {
-        Self(Box::new(Inner {
-            operation,
-            endpoint: None,
-            kind,
-            text,
-            cause,
-            descriptor: None,
-        }))
+        Self(Box::new(Inner { operation, endpoint: None, kind, text, cause, descriptor: None }))
     }
 
     #[must_use]

@@ -63,25 +63,11 @@ impl Receivers {
     ) -> Sender<T> {
         let number = self.last.get() + 1;
         self.last.set(number);
-        let values = Mutex::new(Values {
-            waiting: VecDeque::new(),
-            called: false,
-            closed: false,
-        });
-        let queue = Arc::new(Queue {
-            values,
-            capacity,
-            number,
-            handle: handle.clone(),
-        });
+        let values = Mutex::new(Values { waiting: VecDeque::new(), called: false, closed: false });
+        let queue = Arc::new(Queue { values, capacity, number, handle: handle.clone() });
         let receiver = Receiver(Arc::clone(&queue));
-        self.slots
-            .borrow_mut()
-            .insert(number, Rc::new(move || receiver.deliver(&slot)));
-        Sender {
-            queue,
-            guard: Arc::new(LastSender { number, handle }),
-        }
+        self.slots.borrow_mut().insert(number, Rc::new(move || receiver.deliver(&slot)));
+        Sender { queue, guard: Arc::new(LastSender { number, handle }) }
     }
 
     fn receive(&self, number: u64) {
@@ -119,9 +105,7 @@ impl<T: Send> Queue<T> {
         if !asked {
             let number = self.number;
             // A loop that is gone has closed the channel too, which the next send tells.
-            let _ = self
-                .handle
-                .post(move |event_loop| event_loop.core().receive(number));
+            let _ = self.handle.post(move |event_loop| event_loop.core().receive(number));
         }
     }
 }
@@ -134,10 +118,7 @@ impl<T: Send> Receiver<T> {
             values.called = false;
             values.waiting.len()
         };
-        let mut again = Again {
-            queue: &self.0,
-            armed: true,
-        };
+        let mut again = Again { queue: &self.0, armed: true };
         for _ in 0..number {
             let value = self.0.values().waiting.pop_front();
             let Some(value) = value else { break };
@@ -184,11 +165,7 @@ impl<T: Send> Sender<T> {
             if values.closed {
                 return Err(SendError::Closed(value));
             }
-            if self
-                .queue
-                .capacity
-                .is_some_and(|capacity| values.waiting.len() >= capacity)
-            {
+            if self.queue.capacity.is_some_and(|capacity| values.waiting.len() >= capacity) {
                 return Err(SendError::Full(value));
             }
             values.waiting.push_back(value);
@@ -200,27 +177,20 @@ impl<T: Send> Sender<T> {
 
 impl<T: Send> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Self {
-            queue: Arc::clone(&self.queue),
-            guard: Arc::clone(&self.guard),
-        }
+        Self { queue: Arc::clone(&self.queue), guard: Arc::clone(&self.guard) }
     }
 }
 
 impl<T: Send> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender")
-            .field("capacity", &self.queue.capacity)
-            .finish_non_exhaustive()
+        f.debug_struct("Sender").field("capacity", &self.queue.capacity).finish_non_exhaustive()
     }
 }
 
 impl Drop for LastSender {
     fn drop(&mut self) {
         let number = self.number;
-        let _ = self
-            .handle
-            .post(move |event_loop| event_loop.core().receivers.remove(number));
+        let _ = self.handle.post(move |event_loop| event_loop.core().receivers.remove(number));
     }
 }
 

@@ -140,8 +140,6 @@ impl Drop for Inside<'_> {
 
 impl fmt::Debug for LoopCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoopCore")
-            .field("turn", &self.turn)
-            .finish_non_exhaustive()
+        f.debug_struct("LoopCore").field("turn", &self.turn).finish_non_exhaustive()
     }
 }

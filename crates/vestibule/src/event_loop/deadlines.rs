@@ -17,20 +17,14 @@ pub(crate) struct DeadlineKey {
 
 impl<T> Default for Deadlines<T> {
     fn default() -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            last: 0,
-        }
+        Self { entries: BTreeMap::new(), last: 0 }
     }
 }
 
 impl<T> Deadlines<T> {
     pub(crate) fn insert(&mut self, at: Instant, value: T) -> DeadlineKey {
         self.last += 1;
-        let key = DeadlineKey {
-            at,
-            number: self.last,
-        };
+        let key = DeadlineKey { at, number: self.last };
         self.entries.insert(key, value);
         key
     }

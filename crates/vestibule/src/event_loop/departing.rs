@@ -60,12 +60,7 @@ impl Departing {
         if bytes_left == 0 {
             return core.close(token);
         }
-        self.add(
-            core,
-            token,
-            self.linger_time.get(),
-            Stage::Lingering { bytes_left },
-        );
+        self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left });
         core.driver.borrow_mut().grant_bytes(token, u32::MAX);
     }
 
@@ -75,12 +70,7 @@ impl Departing {
     }
 
     pub(super) fn discarded(&self, core: &LoopCore, token: Token, length: usize) {
-        let spent = match self
-            .entries
-            .borrow_mut()
-            .get_mut(&token)
-            .map(|entry| &mut entry.stage)
-        {
+        let spent = match self.entries.borrow_mut().get_mut(&token).map(|entry| &mut entry.stage) {
             Some(Stage::Lingering { bytes_left }) => {
                 *bytes_left = bytes_left.saturating_sub(u32::try_from(length).unwrap_or(u32::MAX));
                 *bytes_left == 0
@@ -154,9 +144,7 @@ impl Departing {
     /// What a wait has to look after beside its own object.
     pub(super) fn interests(&self, interests: &mut Vec<Interest>) {
         let entries = self.entries.borrow();
-        let lingering = entries
-            .iter()
-            .filter(|(_, entry)| matches!(entry.stage, Stage::Lingering { .. }));
+        let lingering = entries.iter().filter(|(_, entry)| matches!(entry.stage, Stage::Lingering { .. }));
         interests.extend(lingering.map(|(token, _)| Interest {
             token: *token,
             readable: true,

@@ -45,10 +45,7 @@ impl EventLoop {
     /// When the process has no two descriptors left.
     pub fn new() -> Result<Self> {
         let event_loop = Self::on(Driver::os());
-        event_loop
-            .core
-            .open()
-            .map_err(|error| Error::system(Operation::CreateEventLoop, error))?;
+        event_loop.core.open().map_err(|error| Error::system(Operation::CreateEventLoop, error))?;
         Ok(event_loop)
     }
 
@@ -64,10 +61,7 @@ impl EventLoop {
 
     /// The loop as a slot gets it: dropping it changes nothing.
     pub(crate) fn lent(core: &Rc<LoopCore>) -> Self {
-        Self {
-            core: Rc::clone(core),
-            owner: false,
-        }
+        Self { core: Rc::clone(core), owner: false }
     }
 
     pub(crate) fn core(&self) -> &Rc<LoopCore> {
@@ -112,9 +106,7 @@ impl EventLoop {
     }
 
     fn turn(&self, timeout: Option<Duration>) -> Result<()> {
-        self.core
-            .take_turn(timeout)
-            .map_err(|error| Error::system(Operation::RunEventLoop, error))
+        self.core.take_turn(timeout).map_err(|error| Error::system(Operation::RunEventLoop, error))
     }
 
     /// Takes turns until no connection is ending any more, or the limit has passed; tells how many are left then.
@@ -150,10 +142,7 @@ impl EventLoop {
     }
 
     /// Ends a timer; false when it has run (if it was to run once) or was ended before. The reference's `killTimer`.
-    #[allow(
-        clippy::must_use_candidate,
-        reason = "most callers know that the timer is there"
-    )]
+    #[allow(clippy::must_use_candidate, reason = "most callers know that the timer is there")]
     pub fn kill_timer(&self, timer: TimerId) -> bool {
         self.core.timers.kill(timer)
     }
@@ -216,13 +205,7 @@ impl EventLoop {
 impl LoopCore {
     /// How many connections are ending that nobody holds.
     fn ending(&self) -> usize {
-        self.departing.len()
-            + self
-                .dirty
-                .borrow()
-                .iter()
-                .filter(|socket| socket.is_abandoned())
-                .count()
+        self.departing.len() + self.dirty.borrow().iter().filter(|socket| socket.is_abandoned()).count()
     }
 
     /// Nobody can take a turn any more: sends what can be sent now and cuts the rest.

@@ -69,10 +69,7 @@ impl Posted {
         for done in 0..number {
             let call = self.queue().calls.pop_front();
             let Some(call) = call else { return };
-            let rest = Rest {
-                posted: self,
-                left: number - done - 1,
-            };
+            let rest = Rest { posted: self, left: number - done - 1 };
             call(&EventLoop::lent(core));
             std::mem::forget(rest);
         }

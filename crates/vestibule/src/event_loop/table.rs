@@ -37,13 +37,7 @@ impl<T> Table<T> {
 
     /// The objects that a look finds worth having.
     pub(crate) fn select(&self, wanted: impl Fn(&T) -> bool) -> Vec<Rc<T>> {
-        self.0
-            .borrow()
-            .iter()
-            .flatten()
-            .filter(|object| wanted(object))
-            .cloned()
-            .collect()
+        self.0.borrow().iter().flatten().filter(|object| wanted(object)).cloned().collect()
     }
 }
 

@@ -72,11 +72,7 @@ impl Timers {
             let mut deadlines = self.deadlines.borrow_mut();
             std::iter::from_fn(|| deadlines.pop_due(now)).collect()
         };
-        let mut due = Due {
-            timers: self,
-            now,
-            ids: due.into_iter(),
-        };
+        let mut due = Due { timers: self, now, ids: due.into_iter() };
         for id in due.ids.by_ref() {
             self.run(id, now, event_loop);
         }
@@ -116,8 +112,6 @@ impl Drop for Due<'_> {
 
 impl fmt::Debug for Timers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timers")
-            .field("next", &self.next())
-            .finish_non_exhaustive()
+        f.debug_struct("Timers").field("next", &self.next()).finish_non_exhaustive()
     }
 }

@@ -40,9 +40,7 @@ impl LoopCore {
         let now = self.driver.borrow().now();
         let mut waiting = self.exhausted.take();
         waiting.retain(|server| {
-            server
-                .upgrade()
-                .is_some_and(|server| !server.supply_may_be_back(released, now))
+            server.upgrade().is_some_and(|server| !server.supply_may_be_back(released, now))
         });
         self.exhausted.borrow_mut().append(&mut waiting);
     }
@@ -52,10 +50,8 @@ impl LoopCore {
         if !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty() || self.quit.get() {
             return Some(Duration::ZERO);
         }
-        let deadline = [self.timers.next(), self.departing.next(), self.next_retry()]
-            .into_iter()
-            .flatten()
-            .min();
+        let deadline =
+            [self.timers.next(), self.departing.next(), self.next_retry()].into_iter().flatten().min();
         let Some(deadline) = deadline else { return timeout };
         let left = deadline.saturating_duration_since(self.driver.borrow().now());
         Some(timeout.map_or(left, |timeout| timeout.min(left)))
@@ -63,11 +59,7 @@ impl LoopCore {
 
     pub(super) fn next_retry(&self) -> Option<Instant> {
         let exhausted = self.exhausted.borrow();
-        exhausted
-            .iter()
-            .filter_map(Weak::upgrade)
-            .filter_map(|server| server.retry_at())
-            .min()
+        exhausted.iter().filter_map(Weak::upgrade).filter_map(|server| server.retry_at()).min()
     }
 
     fn dispatch(self: &Rc<Self>) {

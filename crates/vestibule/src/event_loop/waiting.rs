@@ -15,11 +15,7 @@ impl LoopCore {
     /// Begins a wait; `None` is for ever.
     pub(crate) fn begin_wait(self: &Rc<Self>, timeout: Option<Duration>) -> Wait<'_> {
         let until = timeout.and_then(|timeout| self.driver.borrow().now().checked_add(timeout));
-        Wait {
-            core: self,
-            until,
-            _inside: self.enter(),
-        }
+        Wait { core: self, until, _inside: self.enter() }
     }
 
     /// Sends what was written, telling nobody yet.
@@ -50,23 +46,14 @@ impl Wait<'_> {
         for socket in core.sockets.select(|socket| socket.bytes_to_write() > 0) {
             let token = socket.token();
             if object.is_none_or(|object| object.token != token) {
-                interests.push(Interest {
-                    token,
-                    readable: false,
-                    writable: true,
-                });
+                interests.push(Interest { token, readable: false, writable: true });
             }
         }
         core.departing.interests(&mut interests);
-        let deadline = [self.until, wake_up, core.departing.next()]
-            .into_iter()
-            .flatten()
-            .min();
+        let deadline = [self.until, wake_up, core.departing.next()].into_iter().flatten().min();
         let timeout = deadline.map(|at| at.saturating_duration_since(core.driver.borrow().now()));
         let mut ready = Vec::new();
-        core.driver
-            .borrow_mut()
-            .wait_for(&interests, timeout, &mut ready)?;
+        core.driver.borrow_mut().wait_for(&interests, timeout, &mut ready)?;
         let mut found = None;
         for readiness in ready {
             if object.is_some_and(|object| object.token == readiness.token) {
@@ -83,8 +70,7 @@ impl Wait<'_> {
 
     /// Whether the time is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.until
-            .is_some_and(|until| self.core.driver.borrow().now() >= until)
+        self.until.is_some_and(|until| self.core.driver.borrow().now() >= until)
     }
 }
 

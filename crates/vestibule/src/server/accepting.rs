@@ -27,10 +27,7 @@ impl ServerCore {
             (acceptor.credit(turn), acceptor.waits_for_next_turn(turn))
         };
         let blocking = self.hook.borrow().is_some();
-        self.event_loop
-            .driver
-            .borrow_mut()
-            .grant_accepts(listening.token, credit, blocking);
+        self.event_loop.driver.borrow_mut().grant_accepts(listening.token, credit, blocking);
         if rests && !self.resting.replace(true) {
             self.event_loop.add_resting(Rc::downgrade(self));
         }
@@ -79,10 +76,7 @@ impl ServerCore {
     pub(crate) fn accept_failed(self: &Rc<Self>, errno: Errno) {
         let now = self.event_loop.driver.borrow().now();
         let class = AcceptErrorClass::of_errno(errno);
-        let verdict = self
-            .acceptor
-            .borrow_mut()
-            .accept_failed(class, self.event_loop.turn_number(), now);
+        let verdict = self.acceptor.borrow_mut().accept_failed(class, self.event_loop.turn_number(), now);
         let (kind, text) = describe(&errno.into(), Operation::Accept);
         match verdict {
             AcceptVerdict::Continue => self.update_credit(),

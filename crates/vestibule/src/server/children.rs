@@ -36,13 +36,7 @@ impl TcpServer {
     ///
     /// It visits those that are there now: the closure may end any of them, and drop the server.
     pub fn for_each_child(&self, visit: impl Fn(&TcpSocket)) {
-        let children: Vec<_> = self
-            .core()
-            .children
-            .borrow()
-            .iter()
-            .map(TcpSocket::downgrade)
-            .collect();
+        let children: Vec<_> = self.core().children.borrow().iter().map(TcpSocket::downgrade).collect();
         for child in children {
             child.with(&visit);
         }

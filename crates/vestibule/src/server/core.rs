@@ -79,11 +79,7 @@ impl ServerCore {
     }
 
     pub(super) fn endpoint(&self) -> Endpoint {
-        self.listening
-            .get()
-            .map_or(Endpoint::new(HostAddress::NULL, 0), |listening| {
-                listening.endpoint
-            })
+        self.listening.get().map_or(Endpoint::new(HostAddress::NULL, 0), |listening| listening.endpoint)
     }
 
     /// Notes an error as the last one.
@@ -115,8 +111,6 @@ impl ServerCore {
 
 impl fmt::Debug for ServerCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerCore")
-            .field("listening", &self.listening)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerCore").field("listening", &self.listening).finish_non_exhaustive()
     }
 }

@@ -22,11 +22,7 @@ pub struct IncomingConnection {
 
 impl IncomingConnection {
     pub(crate) fn new(transport: Transport, peer: SocketAddr, local: Option<SocketAddr>) -> Self {
-        Self {
-            transport,
-            peer,
-            local,
-        }
+        Self { transport, peer, local }
     }
 
     pub(crate) fn into_parts(self) -> (Transport, SocketAddr) {
@@ -35,10 +31,7 @@ impl IncomingConnection {
 
     /// The same connection, now in the program's hands.
     pub(super) fn shared(self) -> Self {
-        Self {
-            transport: self.transport.into_shared(),
-            ..self
-        }
+        Self { transport: self.transport.into_shared(), ..self }
     }
 
     /// The peer's address and port.
@@ -58,8 +51,7 @@ impl IncomingConnection {
 
     /// The address and port on this side. No system call where the server listens on a single address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local
-            .or_else(|| rustix::net::getsockname(&self.transport).ok()?.try_into().ok())
+        self.local.or_else(|| rustix::net::getsockname(&self.transport).ok()?.try_into().ok())
     }
 }
 
@@ -84,8 +76,6 @@ impl From<IncomingConnection> for TcpStream {
 
 impl fmt::Debug for IncomingConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IncomingConnection")
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
+        f.debug_struct("IncomingConnection").field("peer", &self.peer).finish_non_exhaustive()
     }
 }

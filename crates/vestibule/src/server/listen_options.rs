@@ -22,12 +22,7 @@ pub struct ListenOptions {
 impl ListenOptions {
     /// The defaults, for an address and a port.
     pub fn new(endpoint: impl Into<Endpoint>) -> Self {
-        Self {
-            endpoint: endpoint.into(),
-            no_delay: true,
-            reuse_port: false,
-            backlog: None,
-        }
+        Self { endpoint: endpoint.into(), no_delay: true, reuse_port: false, backlog: None }
     }
 
     /// Whether accepted connections send small packets at once (`TCP_NODELAY`), which they inherit from the listener.
@@ -46,9 +41,6 @@ impl ListenOptions {
     /// Linux `net.core.somaxconn`). Default: the server's
     /// [`listen_backlog_size`](crate::TcpServer::listen_backlog_size).
     pub fn backlog(self, backlog: u32) -> Self {
-        Self {
-            backlog: Some(backlog),
-            ..self
-        }
+        Self { backlog: Some(backlog), ..self }
     }
 }

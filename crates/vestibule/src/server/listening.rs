@@ -12,11 +12,7 @@ use std::rc::Rc;
 impl ServerCore {
     fn refuse_listening(&self, operation: Operation) -> Option<Error> {
         if self.gone.get() {
-            return Some(Error::said(
-                operation,
-                SocketError::Operation,
-                "the server was dropped",
-            ));
+            return Some(Error::said(operation, SocketError::Operation, "the server was dropped"));
         }
         self.listening.get().map(|_| Error::already_listening(operation))
     }
@@ -168,18 +164,9 @@ impl TcpServer {
     /// Address and port as `std` has them: `[::]:port` for a dual-stack listener. `None` when not listening.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         let listening = self.core().listening.get()?;
-        let address = self
-            .core()
-            .event_loop
-            .driver
-            .borrow()
-            .local_address(listening.token);
-        let told = || {
-            Some(SocketAddr::new(
-                listening.endpoint.address.to_ip_addr()?,
-                listening.endpoint.port,
-            ))
-        };
+        let address = self.core().event_loop.driver.borrow().local_address(listening.token);
+        let told =
+            || Some(SocketAddr::new(listening.endpoint.address.to_ip_addr()?, listening.endpoint.port));
         address.or_else(told)
     }
 }

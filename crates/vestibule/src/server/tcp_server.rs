@@ -66,10 +66,7 @@ pub struct TcpServer {
 impl TcpServer {
     /// A server that does not listen yet, on a loop.
     pub fn new(event_loop: &EventLoop) -> Self {
-        Self {
-            core: ServerCore::new(event_loop.core()),
-            owner: true,
-        }
+        Self { core: ServerCore::new(event_loop.core()), owner: true }
     }
 
     /// A server that listens: on an [`Endpoint`], or a text such as `"127.0.0.1:0"`, `"[::1]:7777"` or `"*:7777"`.
@@ -93,10 +90,7 @@ impl TcpServer {
     /// # Errors
     ///
     /// None so far; another driver may need something that is not to be had.
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "a driver that is not epoll has to make something first"
-    )]
+    #[allow(clippy::unnecessary_wraps, reason = "a driver that is not epoll has to make something first")]
     pub fn standalone() -> Result<Self> {
         let event_loop = EventLoop::on(Driver::os());
         let server = Self::new(&event_loop);

@@ -13,22 +13,14 @@ impl ServerCore {
         }
         if self.listening.get().is_none() {
             let words = "the server is not listening";
-            return Err(Error::said(
-                Operation::WaitForNewConnection,
-                SocketError::Operation,
-                words,
-            ));
+            return Err(Error::said(Operation::WaitForNewConnection, SocketError::Operation, words));
         }
         let before = self.acceptor.borrow().accepted_in_all();
         let wait = self.event_loop.begin_wait(timeout);
         self.turn_began();
         loop {
             let listener = self.listening.get().filter(|_| self.credit() > 0);
-            let interest = listener.map(|it| Interest {
-                token: it.token,
-                readable: true,
-                writable: false,
-            });
+            let interest = listener.map(|it| Interest { token: it.token, readable: true, writable: false });
             let ready = wait.round(interest, self.retry_at());
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
             if ready.is_some() {

@@ -10,7 +10,5 @@ macro_rules! signal_arguments {
     ($($argument:ty),*) => { $(impl SignalArgument for $argument {})* };
 }
 
-signal_arguments!(
-    bool, char, f32, f64, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize
-);
+signal_arguments!(bool, char, f32, f64, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 signal_arguments!(String, &'static str, Duration, SocketError);

@@ -40,16 +40,11 @@ type Slot<Sender, Argument> = dyn Fn(&Sender, Argument);
 impl<Sender, Argument> Signal<Sender, Argument> {
     /// A signal without slots.
     pub fn new() -> Self {
-        Self {
-            slots: SlotList::default(),
-        }
+        Self { slots: SlotList::default() }
     }
 
     /// Takes a slot back; false when it is not connected (any more).
-    #[allow(
-        clippy::must_use_candidate,
-        reason = "most callers know that the slot is there"
-    )]
+    #[allow(clippy::must_use_candidate, reason = "most callers know that the slot is there")]
     pub fn disconnect(&self, id: SlotId) -> bool {
         self.slots.disconnect(0, id)
     }
@@ -78,8 +73,7 @@ impl<Sender, Argument> Signal<Sender, Argument> {
 impl<Sender> Signal<Sender> {
     /// Adds a slot.
     pub fn connect(&self, slot: impl Fn(&Sender) + 'static) -> SlotId {
-        self.slots
-            .connect(0, Rc::new(move |sender: &Sender, ()| slot(sender)))
+        self.slots.connect(0, Rc::new(move |sender: &Sender, ()| slot(sender)))
     }
 
     /// Runs the slots, one after the other.
@@ -95,10 +89,7 @@ impl<Sender, Argument: SignalArgument> Signal<Sender, Argument> {
     }
 
     /// Runs the slots, one after the other, each with a clone of the argument.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "an emission reads like a call of the slots"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "an emission reads like a call of the slots")]
     pub fn emit(&self, sender: &Sender, argument: Argument) {
         self.slots.emit(0, |slot| slot(sender, argument.clone()));
     }

@@ -24,11 +24,7 @@ struct Slot<F: ?Sized> {
 
 impl<F: ?Sized> Default for SlotList<F> {
     fn default() -> Self {
-        Self {
-            slots: RefCell::default(),
-            last: Cell::new(0),
-            blocked: Cell::new(0),
-        }
+        Self { slots: RefCell::default(), last: Cell::new(0), blocked: Cell::new(0) }
     }
 }
 
@@ -61,11 +57,7 @@ impl<F: ?Sized> SlotList<F> {
 
     pub(crate) fn set_blocked(&self, tag: u8, blocked: bool) {
         let mask = 1 << tag;
-        self.blocked.set(if blocked {
-            self.blocked.get() | mask
-        } else {
-            self.blocked.get() & !mask
-        });
+        self.blocked.set(if blocked { self.blocked.get() | mask } else { self.blocked.get() & !mask });
     }
 
     pub(crate) fn is_blocked(&self, tag: u8) -> bool {
@@ -87,9 +79,7 @@ impl<F: ?Sized> SlotList<F> {
 
     fn following(&self, tag: u8, done: u32, newest: u32) -> Option<(u32, Rc<F>)> {
         let slots = self.slots.borrow();
-        let next = slots
-            .iter()
-            .find(|slot| slot.id > done && slot.id <= newest && slot.tag == tag)?;
+        let next = slots.iter().find(|slot| slot.id > done && slot.id <= newest && slot.tag == tag)?;
         Some((next.id, Rc::clone(&next.call)))
     }
 }

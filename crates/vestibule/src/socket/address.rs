@@ -14,11 +14,8 @@ impl TcpSocket {
 
     /// The address and port on this side, while there is a connection. One system call.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.core()
-            .event_loop
-            .driver
-            .borrow()
-            .local_address(self.core().token)
+        let core = self.core();
+        if core.is_closed() { None } else { core.event_loop.driver.borrow().local_address(core.token) }
     }
 
     /// The peer's address, `NULL` when there is no connection; the reference's `peerAddress`.

@@ -140,11 +140,7 @@ impl SocketCore {
     /// Sets or clears a flag and tells what it was.
     pub(super) fn set(&self, flag: Flag, on: bool) -> bool {
         let flags = self.flags.get();
-        self.flags.set(if on {
-            flags | flag as u16
-        } else {
-            flags & !(flag as u16)
-        });
+        self.flags.set(if on { flags | flag as u16 } else { flags & !(flag as u16) });
         flags & flag as u16 != 0
     }
 

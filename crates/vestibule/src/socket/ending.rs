@@ -96,9 +96,7 @@ impl SocketCore {
             _ if !self.event_loop.has_handles() => self.cut(),
             unsent => {
                 self.update_reading();
-                self.event_loop
-                    .departing
-                    .watch_sending(&self.event_loop, self.token, unsent);
+                self.event_loop.departing.watch_sending(&self.event_loop, self.token, unsent);
             }
         }
         if self.is_closed() && (self.has(Flag::Dirty) || self.has(Flag::Queued)) {

@@ -46,10 +46,7 @@ impl SocketCore {
     pub(super) fn update_reading(&self) {
         let credit = self.credit();
         if self.granted.replace(credit) != credit {
-            self.event_loop
-                .driver
-                .borrow_mut()
-                .grant_bytes(self.token, credit);
+            self.event_loop.driver.borrow_mut().grant_bytes(self.token, credit);
         }
     }
 
@@ -123,11 +120,7 @@ impl SocketCore {
             reader(&[]);
             return 0;
         };
-        let mut lent = LentInput {
-            core: self,
-            buffer: Some(buffer),
-            used: 0,
-        };
+        let mut lent = LentInput { core: self, buffer: Some(buffer), used: 0 };
         let there = lent.buffer.as_deref().map(ReadBuffer::unread).unwrap_or_default();
         let used = reader(there).min(there.len());
         lent.used = used;
@@ -137,9 +130,7 @@ impl SocketCore {
 
     /// Receives once, for a wait, and tells it.
     pub(super) fn receive_now(self: &Rc<Self>) -> Received {
-        let credit = usize::try_from(self.credit())
-            .unwrap_or(usize::MAX)
-            .min(RECEIVE_SIZE);
+        let credit = usize::try_from(self.credit()).unwrap_or(usize::MAX).min(RECEIVE_SIZE);
         let mut buffer = self.event_loop.buffers.read_buffer();
         let received = {
             let room = buffer.room().get_mut(..credit).unwrap_or_default();

@@ -30,11 +30,7 @@ impl SocketCore {
             self.tell_later();
             return 0;
         }
-        let through = if unsent == 0 && bytes.len() >= SENT_THROUGH {
-            self.send_now(bytes)
-        } else {
-            Ok(0)
-        };
+        let through = if unsent == 0 && bytes.len() >= SENT_THROUGH { self.send_now(bytes) } else { Ok(0) };
         let Ok(through) = through else {
             self.tell_later();
             return 0;
@@ -48,10 +44,7 @@ impl SocketCore {
         if bytes.is_empty() {
             return;
         }
-        let mut output = self
-            .output
-            .take()
-            .unwrap_or_else(|| self.event_loop.buffers.write_buffer());
+        let mut output = self.output.take().unwrap_or_else(|| self.event_loop.buffers.write_buffer());
         output.append(bytes);
         let pressed = output.len() > PRESSURE;
         self.output.set(Some(output));

@@ -11,22 +11,12 @@ pub(crate) struct ReadBuffer {
 impl ReadBuffer {
     /// A buffer for the loop to lend.
     pub(crate) fn lendable(size: usize) -> Self {
-        Self {
-            bytes: vec![0; size],
-            start: 0,
-            end: 0,
-            lent: true,
-        }
+        Self { bytes: vec![0; size], start: 0, end: 0, lent: true }
     }
 
     /// A copy of exactly these bytes.
     pub(crate) fn own(bytes: &[u8]) -> Self {
-        Self {
-            bytes: bytes.to_vec(),
-            start: 0,
-            end: bytes.len(),
-            lent: false,
-        }
+        Self { bytes: bytes.to_vec(), start: 0, end: bytes.len(), lent: false }
     }
 
     pub(crate) fn is_lent(&self) -> bool {

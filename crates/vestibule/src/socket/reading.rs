@@ -50,8 +50,7 @@ impl TcpSocket {
 
     /// A copy of the first `limit` bytes that were received and not read; they stay unread. The reference's `peek`.
     pub fn peek(&self, limit: usize) -> Vec<u8> {
-        self.core()
-            .with_input(|bytes| bytes.get(..limit).unwrap_or(bytes).to_vec())
+        self.core().with_input(|bytes| bytes.get(..limit).unwrap_or(bytes).to_vec())
     }
 
     /// How many bytes were received and not read; the reference's `bytesAvailable`.
@@ -70,9 +69,7 @@ impl TcpSocket {
     ///
     /// What is unread already stays. The peer's end is told as soon as all that came before it was received.
     pub fn set_read_buffer_size(&self, size: usize) {
-        self.core()
-            .read_limit
-            .set(u32::try_from(size).unwrap_or(u32::MAX));
+        self.core().read_limit.set(u32::try_from(size).unwrap_or(u32::MAX));
         self.core().update_reading();
     }
 }

@@ -43,11 +43,7 @@ pub(super) enum Told {
 
 impl<'a, Argument> SocketSignal<'a, Argument> {
     pub(super) fn new(slots: &'a SocketSlots, kind: SignalKind) -> Self {
-        Self {
-            slots,
-            kind,
-            argument: PhantomData,
-        }
+        Self { slots, kind, argument: PhantomData }
     }
 
     fn add(&self, slot: impl Fn(&TcpSocket, Told) + 'static) -> SlotId {
@@ -55,10 +51,7 @@ impl<'a, Argument> SocketSignal<'a, Argument> {
     }
 
     /// Takes a slot back; false when it is not connected (any more).
-    #[allow(
-        clippy::must_use_candidate,
-        reason = "most callers know that the slot is there"
-    )]
+    #[allow(clippy::must_use_candidate, reason = "most callers know that the slot is there")]
     pub fn disconnect(&self, id: SlotId) -> bool {
         self.slots.disconnect(self.kind as u8, id)
     }

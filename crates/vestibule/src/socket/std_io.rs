@@ -30,11 +30,7 @@ impl Write for &TcpSocket {
 
     fn flush(&mut self) -> io::Result<()> {
         TcpSocket::flush(self);
-        if self.bytes_to_write() == 0 {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
+        if self.bytes_to_write() == 0 { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 }
 

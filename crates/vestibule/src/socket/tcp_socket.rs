@@ -82,11 +82,7 @@ impl TcpSocket {
     /// turns. The reference's `setSocketDescriptor`.
     pub fn from_incoming(event_loop: &EventLoop, connection: IncomingConnection) -> Self {
         let (transport, peer) = connection.into_parts();
-        Self::owning(SocketCore::adopt(
-            event_loop.core(),
-            transport.into_shared(),
-            peer,
-        ))
+        Self::owning(SocketCore::adopt(event_loop.core(), transport.into_shared(), peer))
     }
 
     /// A socket of a connected descriptor; the reference's `setSocketDescriptor`. Does not block.
@@ -100,15 +96,8 @@ impl TcpSocket {
     pub fn from_descriptor(event_loop: &EventLoop, descriptor: OwnedFd) -> Result<Self> {
         match check_connected(descriptor.as_fd()) {
             Ok(peer) => {
-                let transport = Transport::Descriptor {
-                    descriptor,
-                    shared: true,
-                };
-                Ok(Self::owning(SocketCore::adopt(
-                    event_loop.core(),
-                    transport,
-                    peer,
-                )))
+                let transport = Transport::Descriptor { descriptor, shared: true };
+                Ok(Self::owning(SocketCore::adopt(event_loop.core(), transport, peer)))
             }
             Err(error) => Err(Error::system(Operation::AdoptSocket, error).with_descriptor(descriptor)),
         }
@@ -171,7 +160,7 @@ impl TcpSocket {
         SocketSignal::new(self.slots(), SignalKind::ReadChannelFinished)
     }
 
-    /// The connection is over; the last signal of a connection. The addresses are still known in its slots.
+    /// The connection is over; the last signal of a connection. The peer's address is still known in its slots.
     #[must_use]
     pub fn disconnected(&self) -> SocketSignal<'_> {
         SocketSignal::new(self.slots(), SignalKind::Disconnected)

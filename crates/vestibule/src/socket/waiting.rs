@@ -13,14 +13,9 @@ impl SocketCore {
     /// Waits once for the socket, sends and receives what it can, and tells that. True if bytes were received.
     fn wait_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
         let readable = self.credit() > 0;
-        let interest = Interest {
-            token: self.token,
-            readable,
-            writable: self.bytes_to_write() > 0,
-        };
-        let ready = wait
-            .round(Some(interest), None)
-            .map_err(|error| Error::system(Operation::Wait, error))?;
+        let interest = Interest { token: self.token, readable, writable: self.bytes_to_write() > 0 };
+        let ready =
+            wait.round(Some(interest), None).map_err(|error| Error::system(Operation::Wait, error))?;
         self.tell();
         let Some(ready) = ready else { return Ok(false) };
         if ready.writable {

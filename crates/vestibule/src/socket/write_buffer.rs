@@ -42,8 +42,6 @@ impl WriteBuffer {
 
 impl fmt::Debug for WriteBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriteBuffer")
-            .field("unsent", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("WriteBuffer").field("unsent", &self.len()).finish_non_exhaustive()
     }
 }

@@ -9,10 +9,7 @@ impl TcpSocket {
     ///
     /// A write of 16 KiB or more is tried at once if nothing else waits to be sent. While more than 256 KiB wait, the
     /// socket stops receiving until half has left, so that a server that answers requests is bounded without code.
-    #[allow(
-        clippy::must_use_candidate,
-        reason = "a failure is told by a signal and the state too"
-    )]
+    #[allow(clippy::must_use_candidate, reason = "a failure is told by a signal and the state too")]
     pub fn write(&self, bytes: &[u8]) -> usize {
         self.core().write(bytes)
     }
@@ -37,8 +34,6 @@ impl TcpSocket {
 
     /// Bounds how many bytes may wait to be sent; values above 4 GiB count as 4 GiB. What waits already stays.
     pub fn set_write_buffer_limit(&self, limit: usize) {
-        self.core()
-            .write_limit
-            .set(u32::try_from(limit).unwrap_or(u32::MAX));
+        self.core().write_limit.set(u32::try_from(limit).unwrap_or(u32::MAX));
     }
 }

@@ -38,12 +38,7 @@ pub(super) const SHARED: Flags = 16;
 
 impl Connection {
     pub(super) fn new(descriptor: OwnedFd, shared: bool) -> Self {
-        Self {
-            descriptor,
-            credit: 0,
-            armed: 0,
-            flags: if shared { SHARED } else { 0 },
-        }
+        Self { descriptor, credit: 0, armed: 0, flags: if shared { SHARED } else { 0 } }
     }
 
     pub(super) fn has(&self, flag: Flags) -> bool {

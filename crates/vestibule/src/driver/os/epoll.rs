@@ -51,10 +51,7 @@ impl Epoll {
         let waker = Arc::new(Waker::new()?);
         epoll::add(&epoll, &*waker, EventData::new_u64(WAKER), EventFlags::IN)?;
         self.events.reserve_exact(EVENTS);
-        self.opened = Some(Opened {
-            epoll: Rc::clone(&epoll),
-            waker: Arc::clone(&waker),
-        });
+        self.opened = Some(Opened { epoll: Rc::clone(&epoll), waker: Arc::clone(&waker) });
         Ok((epoll, waker))
     }
 
@@ -108,11 +105,7 @@ impl Epoll {
     }
 
     fn connection(&self, token: Token) -> Option<&Connection> {
-        if token.is_listener() {
-            None
-        } else {
-            self.connections.get(token.slot(), token.generation())
-        }
+        if token.is_listener() { None } else { self.connections.get(token.slot(), token.generation()) }
     }
 
     /// Changes a connection, and notes whether epoll must be told.
@@ -183,10 +176,7 @@ impl Epoll {
             self.unregister(connection.descriptor.as_fd());
         }
         self.released = true;
-        Some(Transport::Descriptor {
-            descriptor: connection.descriptor,
-            shared,
-        })
+        Some(Transport::Descriptor { descriptor: connection.descriptor, shared })
     }
 
     fn unregister(&self, descriptor: BorrowedFd<'_>) {
@@ -204,18 +194,10 @@ impl Epoll {
     pub(in crate::driver) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let (epoll, _) = self.open()?;
         self.apply_changes(&epoll);
-        let timeout = if self.refused.is_empty() {
-            timeout
-        } else {
-            Some(Duration::ZERO)
-        };
+        let timeout = if self.refused.is_empty() { timeout } else { Some(Duration::ZERO) };
         self.events.clear();
         self.at = 0;
-        match epoll::wait(
-            &epoll,
-            spare_capacity(&mut self.events),
-            timespec(timeout).as_ref(),
-        ) {
+        match epoll::wait(&epoll, spare_capacity(&mut self.events), timespec(timeout).as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
@@ -275,10 +257,7 @@ impl Epoll {
     /// Stays at the event as long as the listener has credit and clients.
     fn next_accepted(&mut self, token: Token) -> Option<Completion> {
         let listener = self.listeners.get(token.slot(), token.generation());
-        match listener
-            .filter(|listener| listener.credit > 0)
-            .map(Listener::accept)
-        {
+        match listener.filter(|listener| listener.credit > 0).map(Listener::accept) {
             Some(Ok((transport, peer))) => Some(Completion::Accepted(token, transport, peer)),
             Some(Err(Errno::AGAIN)) | None => {
                 self.at += 1;
@@ -374,11 +353,7 @@ impl Epoll {
             let readable = broken || events.intersects(PollFlags::IN | PollFlags::RDHUP);
             let writable = broken || events.contains(PollFlags::OUT);
             if readable || writable {
-                ready.push(Readiness {
-                    token,
-                    readable,
-                    writable,
-                });
+                ready.push(Readiness { token, readable, writable });
             }
         }
         Ok(())
@@ -387,28 +362,16 @@ impl Epoll {
     fn descriptor(&self, token: Token) -> Option<BorrowedFd<'_>> {
         let (slot, generation) = (token.slot(), token.generation());
         if token.is_listener() {
-            self.listeners
-                .get(slot, generation)
-                .map(|listener| (*listener.descriptor).as_fd())
+            self.listeners.get(slot, generation).map(|listener| (*listener.descriptor).as_fd())
         } else {
-            self.connections
-                .get(slot, generation)
-                .map(|connection| connection.descriptor.as_fd())
+            self.connections.get(slot, generation).map(|connection| connection.descriptor.as_fd())
         }
     }
 }
 
 fn poll_flags(interest: Interest) -> PollFlags {
-    let read = if interest.readable {
-        PollFlags::IN
-    } else {
-        PollFlags::empty()
-    };
-    let write = if interest.writable {
-        PollFlags::OUT
-    } else {
-        PollFlags::empty()
-    };
+    let read = if interest.readable { PollFlags::IN } else { PollFlags::empty() };
+    let write = if interest.writable { PollFlags::OUT } else { PollFlags::empty() };
     read | write
 }
 

@@ -22,12 +22,7 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(descriptor: OwnedFd) -> Self {
-        Self {
-            descriptor: Rc::new(descriptor),
-            credit: 0,
-            blocking: false,
-            armed: 0,
-        }
+        Self { descriptor: Rc::new(descriptor), credit: 0, blocking: false, armed: 0 }
     }
 
     pub(super) fn wanted(&self) -> Armed {
@@ -36,24 +31,12 @@ impl Listener {
 
     /// One call; the descriptor is close-on-exec from birth.
     pub(super) fn accept(&self) -> Result<(Transport, SocketAddr), Errno> {
-        let blocking = if self.blocking {
-            SocketFlags::empty()
-        } else {
-            SocketFlags::NONBLOCK
-        };
+        let blocking = if self.blocking { SocketFlags::empty() } else { SocketFlags::NONBLOCK };
         let flags = SocketFlags::CLOEXEC | blocking;
         let (descriptor, peer) = retried(|| net::acceptfrom_with(&self.descriptor, flags))?;
         // A peer that is gone already may have no address left: that connection is the only one concerned.
-        let peer = peer
-            .and_then(|peer| peer.try_into().ok())
-            .ok_or(Errno::CONNABORTED)?;
-        Ok((
-            Transport::Descriptor {
-                descriptor,
-                shared: false,
-            },
-            peer,
-        ))
+        let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(Errno::CONNABORTED)?;
+        Ok((Transport::Descriptor { descriptor, shared: false }, peer))
     }
 }
 
@@ -74,10 +57,7 @@ pub(crate) struct ListenFailure {
 }
 
 fn failure(operation: Operation) -> impl Fn(Errno) -> ListenFailure {
-    move |errno| ListenFailure {
-        operation,
-        error: errno.into(),
-    }
+    move |errno| ListenFailure { operation, error: errno.into() }
 }
 
 /// A socket that listens as asked, and where it really does. Nothing stays open when it fails.
@@ -88,31 +68,19 @@ pub(super) fn listen(request: &ListenRequest) -> Result<(OwnedFd, Endpoint), Lis
                 let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, request.endpoint.port);
                 listen_on(request, address.into(), None)
             }
-            Ok((descriptor, endpoint)) => Ok((
-                descriptor,
-                Endpoint {
-                    address: HostAddress::ANY,
-                    ..endpoint
-                },
-            )),
+            Ok((descriptor, endpoint)) => {
+                Ok((descriptor, Endpoint { address: HostAddress::ANY, ..endpoint }))
+            }
             failed @ Err(_) => failed,
         },
-        Kind::V4(address) => listen_on(
-            request,
-            SocketAddrV4::new(address, request.endpoint.port).into(),
-            None,
-        ),
+        Kind::V4(address) => {
+            listen_on(request, SocketAddrV4::new(address, request.endpoint.port).into(), None)
+        }
         Kind::V6(address, _) => {
             let scope = scope_index(request.endpoint.address.scope_id()).map_err(failure(Operation::Bind))?;
             let address = SocketAddrV6::new(address, request.endpoint.port, 0, scope);
             let (descriptor, endpoint) = listen_on(request, address.into(), Some(true))?;
-            Ok((
-                descriptor,
-                Endpoint {
-                    address: request.endpoint.address,
-                    ..endpoint
-                },
-            ))
+            Ok((descriptor, Endpoint { address: request.endpoint.address, ..endpoint }))
         }
         Kind::Null => Err(failure(Operation::Bind)(Errno::INVAL)),
     }
@@ -133,11 +101,7 @@ fn listen_on(
     address: SocketAddr,
     only_ipv6: Option<bool>,
 ) -> Result<(OwnedFd, Endpoint), ListenFailure> {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let made = net::socket_with(family, SocketType::STREAM, flags, None);
     let descriptor = made.map_err(failure(Operation::CreateSocket))?;

@@ -13,10 +13,7 @@ pub(crate) struct Waker {
 impl Waker {
     pub(crate) fn new() -> io::Result<Self> {
         let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self {
-            descriptor,
-            raised: AtomicBool::new(false),
-        })
+        Ok(Self { descriptor, raised: AtomicBool::new(false) })
     }
 
     pub(crate) fn wake(&self) {

@@ -40,10 +40,7 @@ impl SimulatedClient {
     /// `ConnectionReset` when the server reset the connection.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut state = lock(&self.state);
-        let pipe = state
-            .pipes
-            .get_mut(&self.id)
-            .ok_or(io::ErrorKind::ConnectionReset)?;
+        let pipe = state.pipes.get_mut(&self.id).ok_or(io::ErrorKind::ConnectionReset)?;
         let bytes: Vec<u8> = pipe.to_client.drain(..).collect();
         if bytes.is_empty() && pipe.reset && !pipe.server_ended {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -54,10 +51,7 @@ impl SimulatedClient {
     /// Whether the server has ended its direction and everything before that was read.
     pub fn has_ended(&self) -> bool {
         let state = lock(&self.state);
-        state
-            .pipes
-            .get(&self.id)
-            .is_some_and(|pipe| pipe.server_ended && pipe.to_client.is_empty())
+        state.pipes.get(&self.id).is_some_and(|pipe| pipe.server_ended && pipe.to_client.is_empty())
     }
 
     /// Ends this direction; reading goes on.

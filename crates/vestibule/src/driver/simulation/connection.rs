@@ -22,14 +22,9 @@ impl SimulatedConnection {
     }
 
     /// A descriptor of the caller's own, on which nothing can be sent or received.
-    #[allow(
-        clippy::expect_used,
-        reason = "a simulation needs few real descriptors, and only tests run one"
-    )]
+    #[allow(clippy::expect_used, reason = "a simulation needs few real descriptors, and only tests run one")]
     pub(in crate::driver) fn into_stand_in(self) -> OwnedFd {
-        self.stand_in
-            .try_clone()
-            .expect("a real descriptor to stand in for a simulated one")
+        self.stand_in.try_clone().expect("a real descriptor to stand in for a simulated one")
     }
 
     pub(super) fn with<R>(&self, look: impl FnOnce(&mut Pipe) -> R) -> Option<R> {

@@ -52,10 +52,7 @@ impl SimulatedNetwork {
     /// its descriptor.
     pub fn new(seed: u64) -> io::Result<Self> {
         let stand_in = std::fs::File::open("/dev/null")?;
-        Ok(Self {
-            state: Arc::new(Mutex::new(State::new(seed))),
-            stand_in: Arc::new(stand_in.into()),
-        })
+        Ok(Self { state: Arc::new(Mutex::new(State::new(seed))), stand_in: Arc::new(stand_in.into()) })
     }
 
     /// A loop on this network; several may share it.
@@ -73,10 +70,7 @@ impl SimulatedNetwork {
         let mut state = lock(&self.state);
         let id = state.next_pipe;
         let client_port = state.free_port();
-        let listening = state
-            .listeners
-            .get_mut(&port)
-            .ok_or(io::ErrorKind::ConnectionRefused)?;
+        let listening = state.listeners.get_mut(&port).ok_or(io::ErrorKind::ConnectionRefused)?;
         if listening.queue.len() > listening.backlog {
             return Err(io::ErrorKind::TimedOut.into());
         }

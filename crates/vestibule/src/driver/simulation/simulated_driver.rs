@@ -65,10 +65,7 @@ impl SimulatedDriver {
         &mut self,
         request: &ListenRequest,
     ) -> Result<(Token, Endpoint), ListenFailure> {
-        let refuse = |errno: Errno| ListenFailure {
-            operation: Operation::Bind,
-            error: errno.into(),
-        };
+        let refuse = |errno: Errno| ListenFailure { operation: Operation::Bind, error: errno.into() };
         if request.endpoint.address.is_null() {
             return Err(refuse(Errno::INVAL));
         }
@@ -79,23 +76,11 @@ impl SimulatedDriver {
             port => port,
         };
         let backlog = request.backlog as usize;
-        network.listeners.insert(
-            port,
-            Listening {
-                queue: VecDeque::new(),
-                backlog,
-            },
-        );
+        network.listeners.insert(port, Listening { queue: VecDeque::new(), backlog });
         let (slot, generation) = self.listeners.insert(Listener { port, credit: 0 });
         let token = Token::listener(slot, generation);
         self.tokens.push(token);
-        Ok((
-            token,
-            Endpoint {
-                port,
-                ..request.endpoint
-            },
-        ))
+        Ok((token, Endpoint { port, ..request.endpoint }))
     }
 
     pub(in crate::driver) fn grant_accepts(&mut self, token: Token, credit: u32, _blocking: bool) {
@@ -105,10 +90,7 @@ impl SimulatedDriver {
     }
 
     pub(in crate::driver) fn accept(&mut self, token: Token) -> Result<(Transport, SocketAddr), Errno> {
-        let listener = self
-            .listeners
-            .get(token.slot(), token.generation())
-            .ok_or(Errno::BADF)?;
+        let listener = self.listeners.get(token.slot(), token.generation()).ok_or(Errno::BADF)?;
         let id = {
             let mut network = lock(&self.network);
             let listening = network.listeners.get_mut(&listener.port).ok_or(Errno::INVAL)?;
@@ -120,13 +102,7 @@ impl SimulatedDriver {
     }
 
     pub(in crate::driver) fn adopt(&mut self, connection: SimulatedConnection) -> Token {
-        let entry = Connection {
-            far: connection,
-            credit: 0,
-            held: false,
-            ended: false,
-            unsent: false,
-        };
+        let entry = Connection { far: connection, credit: 0, held: false, ended: false, unsent: false };
         let (slot, generation) = self.connections.insert(entry);
         let token = Token::connection(slot, generation);
         self.tokens.push(token);
@@ -134,19 +110,11 @@ impl SimulatedDriver {
     }
 
     fn connection(&self, token: Token) -> Option<&Connection> {
-        if token.is_listener() {
-            None
-        } else {
-            self.connections.get(token.slot(), token.generation())
-        }
+        if token.is_listener() { None } else { self.connections.get(token.slot(), token.generation()) }
     }
 
     fn connection_mut(&mut self, token: Token) -> Option<&mut Connection> {
-        if token.is_listener() {
-            None
-        } else {
-            self.connections.get_mut(token.slot(), token.generation())
-        }
+        if token.is_listener() { None } else { self.connections.get_mut(token.slot(), token.generation()) }
     }
 
     pub(in crate::driver) fn grant_bytes(&mut self, token: Token, credit: u32) {
@@ -212,12 +180,8 @@ impl SimulatedDriver {
 
     /// Finds what is ready, in an order drawn from the seed; if nothing is, the clock moves on.
     pub(in crate::driver) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut ready: Vec<Token> = self
-            .tokens
-            .iter()
-            .copied()
-            .filter(|token| self.is_ready(*token, None))
-            .collect();
+        let mut ready: Vec<Token> =
+            self.tokens.iter().copied().filter(|token| self.is_ready(*token, None)).collect();
         let mut network = lock(&self.network);
         for at in (1..ready.len()).rev() {
             ready.swap(at, network.below(at + 1));
@@ -247,15 +211,8 @@ impl SimulatedDriver {
     }
 
     fn next_accepted(&mut self, token: Token) -> Option<Completion> {
-        let credit = self
-            .listeners
-            .get(token.slot(), token.generation())
-            .map_or(0, |it| it.credit);
-        let accepted = if credit > 0 {
-            self.accept(token)
-        } else {
-            Err(Errno::AGAIN)
-        };
+        let credit = self.listeners.get(token.slot(), token.generation()).map_or(0, |it| it.credit);
+        let accepted = if credit > 0 { self.accept(token) } else { Err(Errno::AGAIN) };
         match accepted {
             Ok((transport, peer)) => Some(Completion::Accepted(token, transport, peer)),
             Err(Errno::AGAIN) => {
@@ -272,9 +229,7 @@ impl SimulatedDriver {
             self.ready.pop_front();
             return None;
         };
-        let (reset, room) = connection
-            .far
-            .with(|pipe| (pipe.reset, pipe.to_client.len() < WINDOW))?;
+        let (reset, room) = connection.far.with(|pipe| (pipe.reset, pipe.to_client.len() < WINDOW))?;
         if connection.unsent && room && !reset {
             connection.unsent = false; // the same object may have bytes to receive: it stays in front
             return Some(Completion::Writable(token));
@@ -307,17 +262,9 @@ impl SimulatedDriver {
     ) -> io::Result<()> {
         ready.clear();
         for interest in interests {
-            let Interest {
-                token,
-                readable,
-                writable,
-            } = *interest;
+            let Interest { token, readable, writable } = *interest;
             if self.is_ready(token, Some(*interest)) {
-                ready.push(Readiness {
-                    token,
-                    readable,
-                    writable,
-                });
+                ready.push(Readiness { token, readable, writable });
             }
         }
         if ready.is_empty() {
@@ -333,10 +280,7 @@ impl SimulatedDriver {
                 return false;
             };
             let network = lock(&self.network);
-            let queued = network
-                .listeners
-                .get(&listener.port)
-                .is_some_and(|it| !it.queue.is_empty());
+            let queued = network.listeners.get(&listener.port).is_some_and(|it| !it.queue.is_empty());
             return queued && (interest.is_some() || listener.credit > 0);
         }
         let Some(connection) = self.connection(token) else {

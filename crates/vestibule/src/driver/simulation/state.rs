@@ -29,10 +29,7 @@ pub(super) struct Listening {
 
 /// Both directions of one connection.
 #[derive(Debug)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "two sides, each of which ends and leaves by itself"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "two sides, each of which ends and leaves by itself")]
 pub(super) struct Pipe {
     pub(super) to_server: VecDeque<u8>,
     pub(super) to_client: VecDeque<u8>,
@@ -65,20 +62,12 @@ impl State {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
-        if limit == 0 {
-            0
-        } else {
-            usize::try_from(mixed % limit as u64).unwrap_or(0)
-        }
+        if limit == 0 { 0 } else { usize::try_from(mixed % limit as u64).unwrap_or(0) }
     }
 
     /// How many of `length` bytes go at once: all of them, or by chance fewer.
     pub(super) fn portion(&mut self, length: usize) -> usize {
-        if length > 1 && self.below(4) == 0 {
-            1 + self.below(length - 1)
-        } else {
-            length
-        }
+        if length > 1 && self.below(4) == 0 { 1 + self.below(length - 1) } else { length }
     }
 
     pub(super) fn free_port(&mut self) -> u16 {
@@ -93,11 +82,7 @@ impl State {
 
     /// Forgets a connection that both sides have left.
     pub(super) fn sweep(&mut self, id: u64) {
-        if self
-            .pipes
-            .get(&id)
-            .is_some_and(|pipe| pipe.client_gone && pipe.server_gone)
-        {
+        if self.pipes.get(&id).is_some_and(|pipe| pipe.client_gone && pipe.server_gone) {
             self.pipes.remove(&id);
         }
     }
