@@ -134,11 +134,9 @@ impl Acceptor {
         turn: u64,
         now: Instant,
     ) -> AcceptVerdict {
+        self.batch.spend(turn); // a flood of failures is a batch like any other
         match class {
-            AcceptErrorClass::Nothing | AcceptErrorClass::Connection => {
-                self.batch.spend(turn); // a flood of aborted connections is a batch like any other
-                AcceptVerdict::Continue
-            }
+            AcceptErrorClass::Nothing | AcceptErrorClass::Connection => AcceptVerdict::Continue,
             AcceptErrorClass::Resources | AcceptErrorClass::Unknown => {
                 let earlier = match self.supply {
                     Supply::Enough => None,
