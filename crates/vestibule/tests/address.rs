@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_of_any_text_prints_as_a_text_of_the_same_meaning(text in "[][0-9a-f:.%/* +-]{0,24}|.{0,12}") {
+    fn what_is_read_of_any_text_prints_as_a_text_of_the_same_meaning(text in "[\\[\\]0-9a-f:.%* -]{0,24}|\\PC{0,12}") {
         if let Ok(address) = text.parse::<HostAddress>() {
             prop_assert_eq!(address.to_string().parse(), Ok(address));
         }
@@ -119,8 +119,10 @@ fn other_texts_are_no_addresses_and_the_error_names_them() {
     let bases = ["0x7f000001", "0x7f.0.0.1", "010.0.0.1", "127.0.0.01", "+1.2.3.4", "1.2.3.-4"];
     let ipv4 = ["1.2.3.4.", ".1.2.3.4", "1..2.3", "256.1.1.1", "1.2. 3.4", "1.2.3.4/24", "1.2.3.4%lo"];
     let others = ["", " ", "*", "localhost", "example.org", "１.2.3.4", "1.2.3.٤", "1.2.3.4\0", "&&&"];
-    let ipv6 = ["[::1]", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "::ffff:1.2.3", "::g"];
-    let scoped = ["%eth0", "fe80::1%a%b", "fe80::1%a b", "fe80::1%a/b", "fe80::1%é", "fe80::1 %lo", "fe80::1%a\0b"];
+    let ipv6 =
+        ["[::1]", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "::ffff:1.2.3", "::g"];
+    let scoped =
+        ["%eth0", "fe80::1%a%b", "fe80::1%a b", "fe80::1%a/b", "fe80::1%é", "fe80::1 %lo", "fe80::1%a\0b"];
     let long = ["fe80::1%sixteen--letters", "::1/128"];
     let all = [&short[..], &bases, &ipv4, &others, &ipv6, &scoped, &long].concat();
     for text in all {
@@ -205,9 +207,12 @@ fn endpoints_are_an_address_a_colon_and_a_port() {
 
 #[test]
 fn other_texts_are_no_endpoints_and_the_error_names_them() {
-    let ports = ["1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:+1", "1.2.3.4: 1", "1.2.3.4:8o", ":"];
-    let brackets = ["::1:80", "[::1]", "[::1]80", "[::1:80", "::1]:80", "[1.2.3.4]:80", "[]:80", "[*]:80", "[[::1]]:80"];
-    let others = ["", "localhost:80", "127.1:80", "1.2.3.4:80:90", "**:80", "http://1.2.3.4:80", "1.2.3.4:８０"];
+    let ports =
+        ["1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:+1", "1.2.3.4: 1", "1.2.3.4:8o", ":"];
+    let brackets =
+        ["::1:80", "[::1]", "[::1]80", "[::1:80", "::1]:80", "[1.2.3.4]:80", "[]:80", "[*]:80", "[[::1]]:80"];
+    let others =
+        ["", "localhost:80", "127.1:80", "1.2.3.4:80:90", "**:80", "http://1.2.3.4:80", "1.2.3.4:８０"];
     for text in [&ports[..], &brackets, &others].concat() {
         let read = text.parse::<Endpoint>();
         let error = read.expect_err(&format!("{text:?} was read"));

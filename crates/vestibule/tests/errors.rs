@@ -194,7 +194,10 @@ fn listening_twice_is_an_error_of_its_own_that_changes_nothing() {
     let port = server.server_port();
     let error = server.listen(HostAddress::LOCALHOST, port).unwrap_err();
     assert!(error.is_already_listening() && error.source().is_none());
-    assert_eq!(error.to_string(), format!("cannot listen on 127.0.0.1:{port}: the server is listening already"));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot listen on 127.0.0.1:{port}: the server is listening already")
+    );
     assert_eq!((server.server_error(), server.error_string()), (SocketError::Unknown, ""));
     let descriptor: OwnedFd = TcpListener::bind("127.0.0.1:0").unwrap().into();
     let number = descriptor.as_raw_fd();

@@ -290,8 +290,9 @@ impl SimulatedDriver {
         let write = interest.map_or(connection.unsent, |interest| interest.writable);
         let held = connection.held && interest.is_none();
         let ready = connection.far.with(|pipe| {
-            let end =
-                pipe.client_ended && pipe.to_server.is_empty() && (interest.is_some() || !connection.ended);
+            let end = pipe.client_ended
+                && pipe.to_server.is_empty()
+                && interest.map_or(!connection.ended, |interest| interest.readable);
             let room = pipe.to_client.len() < WINDOW;
             pipe.reset || (read && !pipe.to_server.is_empty()) || end || (write && room)
         });
