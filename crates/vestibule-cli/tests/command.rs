@@ -52,7 +52,7 @@ fn echo_sends_everything_back() {
     let server = Server::start(&["echo", "--listen", "*:0", "--verbose"]);
     let mut client = server.connect();
     let mut reader = client.try_clone().unwrap();
-    let data: Vec<u8> = (0..5_000_000_usize).map(|number| (number * 31 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..5_000_000_usize).map(|number| ((number * 31) >> 3).to_le_bytes()[0]).collect();
     let expected = data.clone();
     let reading = thread::spawn(move || {
         let mut all = Vec::new();

@@ -78,7 +78,7 @@ struct Known {
 
 /// The byte at a place of the stream from or to a port.
 fn byte(port: u16, at: usize) -> u8 {
-    ((at + usize::from(port)).wrapping_mul(2_654_435_761) >> 11) as u8
+    ((at + usize::from(port)).wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0]
 }
 
 fn bytes(port: u16, from: usize, length: usize) -> Vec<u8> {

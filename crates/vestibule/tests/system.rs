@@ -162,8 +162,9 @@ fn a_connected_descriptor_is_adopted_and_others_come_back() {
     assert_eq!(text, "adopted");
 }
 
-/// 1. The program keeps a duplicate of a connection's descriptor. 2. The socket closes: the duplicate keeps the
-/// kernel's socket open, so that closing alone would not end its registration. 3. The peer sends: nothing may spin.
+/// 1. The program keeps a duplicate of a connection's descriptor.
+/// 2. The socket closes: the duplicate keeps the kernel's socket open, so that closing does not end its registration.
+/// 3. The peer sends: nothing may spin.
 #[test]
 fn a_duplicated_descriptor_does_not_make_the_loop_spin() {
     let (event_loop, server) = World::Os.server();

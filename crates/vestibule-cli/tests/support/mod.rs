@@ -66,11 +66,11 @@ impl Server {
     }
 
     /// How many descriptors with small numbers are open; it may have inherited one with a large number.
-    pub fn descriptors_below(&self, limit: u64) -> usize {
+    pub fn descriptors_below(&self, limit: usize) -> usize {
         let names = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         names
             .filter(|name| {
-                name.as_ref().unwrap().file_name().to_str().unwrap().parse::<u64>().unwrap() < limit
+                name.as_ref().unwrap().file_name().to_str().unwrap().parse::<usize>().unwrap() < limit
             })
             .count()
     }
