@@ -344,6 +344,32 @@ on_both! {
         assert!(log.take().ends_with("gone"));
     }
 
+    fn a_wait_with_a_full_read_buffer_notices_the_end_and_the_reset(world: &World) {
+        let (event_loop, _server, mut pairs) = world.pairs(3);
+        let full = |pair: &mut (vestibule::TcpSocket, support::Client), bytes: &[u8]| {
+            pair.0.set_read_buffer_size(3);
+            pair.1.send(&event_loop, bytes);
+            until(&event_loop, || pair.0.bytes_available() == 3);
+        };
+        for pair in &mut pairs[..2] {
+            full(pair, b"abc");
+        }
+        full(&mut pairs[2], b"abcdef");
+        let (ended, far) = pairs.remove(0);
+        far.shut_down();
+        assert!(ended.wait_for_disconnected(Some(Duration::from_secs(5))).unwrap());
+        let (reset, far) = pairs.remove(0);
+        far.reset();
+        assert!(reset.wait_for_disconnected(Some(Duration::from_secs(5))).unwrap());
+        let (behind, far) = pairs.remove(0);
+        far.shut_down();
+        assert!(!behind.wait_for_disconnected(Some(Duration::from_millis(30))).unwrap(), "bytes precede the end");
+        assert!(behind.wait_for_ready_read(None).is_err(), "it is full");
+        assert_eq!((ended.read_all(), reset.read_all()), (b"abc".to_vec(), b"abc".to_vec()));
+        assert_eq!(behind.read_all(), b"abc");
+        until(&event_loop, || behind.bytes_available() == 3);
+    }
+
     fn the_order_of_drops_does_not_matter(world: &World) {
         let (event_loop, server, socket, mut client) = world.pair();
         socket.write(b"after the loop");

@@ -10,3 +10,6 @@ mod batch;
 pub use accept_error::AcceptErrorClass;
 
 pub(crate) use acceptor_type::{AcceptVerdict, Acceptor};
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,18 @@ pub(crate) struct Interest {
     pub(crate) token: Token,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// The peer's end, when no unread bytes precede it; for a connection that is not to be received from.
+    pub(crate) end: bool,
+}
+
+impl Interest {
+    pub(crate) fn readable(token: Token) -> Self {
+        Self { token, readable: true, writable: false, end: false }
+    }
+
+    pub(crate) fn writable(token: Token) -> Self {
+        Self { token, readable: false, writable: true, end: false }
+    }
 }
 
 /// What a wait found.
@@ -33,4 +45,13 @@ pub(crate) struct Readiness {
     pub(crate) token: Token,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// The connection ended or broke, which receiving cannot tell because it is not to be done.
+    pub(crate) over: Option<Over>,
+}
+
+/// How a connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Ended,
+    Failed(Errno),
 }

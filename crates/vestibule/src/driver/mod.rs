@@ -13,7 +13,7 @@ mod slots;
 mod token;
 mod transport;
 
-pub(crate) use completion::{Completion, Interest, Readiness};
+pub(crate) use completion::{Completion, Interest, Over, Readiness};
 pub(crate) use driver_type::Driver;
 pub(crate) use os::listener::{ListenFailure, ListenRequest};
 pub(crate) use os::{Waker, check_connected};

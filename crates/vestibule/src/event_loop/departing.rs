@@ -145,11 +145,7 @@ impl Departing {
     pub(super) fn interests(&self, interests: &mut Vec<Interest>) {
         let entries = self.entries.borrow();
         let lingering = entries.iter().filter(|(_, entry)| matches!(entry.stage, Stage::Lingering { .. }));
-        interests.extend(lingering.map(|(token, _)| Interest {
-            token: *token,
-            readable: true,
-            writable: false,
-        }));
+        interests.extend(lingering.map(|(token, _)| Interest::readable(*token)));
     }
 
     /// Receives and discards once, for a wait.

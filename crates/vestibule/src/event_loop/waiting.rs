@@ -46,7 +46,7 @@ impl Wait<'_> {
         for socket in core.sockets.select(|socket| socket.bytes_to_write() > 0) {
             let token = socket.token();
             if object.is_none_or(|object| object.token != token) {
-                interests.push(Interest { token, readable: false, writable: true });
+                interests.push(Interest::writable(token));
             }
         }
         core.departing.interests(&mut interests);

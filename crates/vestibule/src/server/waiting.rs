@@ -20,7 +20,7 @@ impl ServerCore {
         self.turn_began();
         loop {
             let listener = self.listening.get().filter(|_| self.credit() > 0);
-            let interest = listener.map(|it| Interest { token: it.token, readable: true, writable: false });
+            let interest = listener.map(|it| Interest::readable(it.token));
             let ready = wait.round(interest, self.retry_at());
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
             if ready.is_some() {

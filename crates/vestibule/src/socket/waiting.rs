@@ -3,9 +3,10 @@ use super::input::Received;
 use super::state::SocketState;
 use super::tcp_socket::TcpSocket;
 use super::telling::Tale;
-use crate::driver::Interest;
+use crate::driver::{Interest, Over};
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::Wait;
+use rustix::io::Errno;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,28 +14,37 @@ impl SocketCore {
     /// Waits once for the socket, sends and receives what it can, and tells that. True if bytes were received.
     fn wait_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
         let readable = self.credit() > 0;
-        let interest = Interest { token: self.token, readable, writable: self.bytes_to_write() > 0 };
+        let writable = self.bytes_to_write() > 0;
+        let end = !readable && !self.has(Flag::InputEnded);
+        let interest = Interest { token: self.token, readable, writable, end };
         let ready =
             wait.round(Some(interest), None).map_err(|error| Error::system(Operation::Wait, error))?;
         self.tell();
-        let Some(ready) = ready else { return Ok(false) };
+        let Some(ready) = ready.filter(|_| !self.is_closed()) else { return Ok(false) };
+        match ready.over {
+            Some(Over::Ended) => self.peer_ended(),
+            Some(Over::Failed(errno)) => self.broke(errno),
+            None => {}
+        }
         if ready.writable {
             self.push_out();
             self.tell();
         }
-        if !ready.readable || !readable || self.is_closed() {
+        if !ready.readable || self.is_closed() {
             return Ok(false);
         }
         match self.receive_now() {
             Received::Bytes => return Ok(true),
             Received::Nothing => {}
             Received::End => self.peer_ended(),
-            Received::Failure(errno) => {
-                self.fail(errno);
-                self.tell();
-            }
+            Received::Failure(errno) => self.broke(errno),
         }
         Ok(false)
+    }
+
+    fn broke(self: &Rc<Self>, errno: Errno) {
+        self.fail(errno);
+        self.tell();
     }
 
     /// The reference tells a wait's time-out like any error; the connection goes on.

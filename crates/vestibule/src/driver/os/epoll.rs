@@ -4,7 +4,7 @@ use super::listener::{self, ListenFailure, ListenRequest, Listener};
 use super::waker::Waker;
 use crate::address::Endpoint;
 use crate::driver::slots::Slots;
-use crate::driver::{Completion, Interest, Readiness, Token, Transport};
+use crate::driver::{Completion, Interest, Over, Readiness, Token, Transport};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -293,7 +293,8 @@ impl Epoll {
             return None;
         }
         if connection.credit == 0 {
-            return self.end_of_unread(token, flags);
+            let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP);
+            return if ended { self.end_of_unread(token) } else { None };
         }
         let room = buffer.len().min(connection.credit as usize);
         match connection.receive(buffer.get_mut(..room)?) {
@@ -308,10 +309,7 @@ impl Epoll {
     }
 
     /// The peer's end came while its bytes are not to be received: told only if none precede it.
-    fn end_of_unread(&mut self, token: Token, flags: EventFlags) -> Option<Completion> {
-        if !flags.intersects(EventFlags::RDHUP | EventFlags::HUP) {
-            return None;
-        }
+    fn end_of_unread(&mut self, token: Token) -> Option<Completion> {
         match self.connection(token)?.has_unread() {
             Ok(true) => {
                 self.change(token, |connection| connection.set(bits::END_BEHIND_DATA, true));
@@ -334,12 +332,12 @@ impl Epoll {
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
         ready.clear();
-        let mut tokens = Vec::with_capacity(interests.len());
+        let mut waited = Vec::with_capacity(interests.len());
         let mut polled = Vec::with_capacity(interests.len());
         for interest in interests {
             if let Some(descriptor) = self.descriptor(interest.token) {
-                tokens.push(interest.token);
-                polled.push(PollFd::from_borrowed_fd(descriptor, poll_flags(*interest)));
+                waited.push(*interest);
+                polled.push(PollFd::from_borrowed_fd(descriptor, self.poll_flags(*interest)));
             }
         }
         match rustix::event::poll(&mut polled, timespec(timeout).as_ref()) {
@@ -347,16 +345,43 @@ impl Epoll {
             Err(Errno::INTR) => return Ok(()),
             Err(errno) => return Err(errno.into()),
         }
-        for (token, polled) in tokens.into_iter().zip(&polled) {
-            let events = polled.revents();
-            let broken = events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
-            let readable = broken || events.intersects(PollFlags::IN | PollFlags::RDHUP);
-            let writable = broken || events.contains(PollFlags::OUT);
-            if readable || writable {
-                ready.push(Readiness { token, readable, writable });
-            }
+        let found: Vec<_> = waited.into_iter().zip(polled.iter().map(PollFd::revents)).collect();
+        for (interest, events) in found {
+            ready.extend(self.readiness(interest, events));
         }
         Ok(())
+    }
+
+    fn readiness(&mut self, interest: Interest, events: PollFlags) -> Option<Readiness> {
+        let token = interest.token;
+        let broken = events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+        let readable = interest.readable && (broken || events.contains(PollFlags::IN));
+        let writable = interest.writable && (broken || events.contains(PollFlags::OUT));
+        let mut over = None;
+        if interest.end && !events.is_empty() {
+            over = match self.connection(token) {
+                // Receiving would not tell what comes behind the unread bytes.
+                Some(connection) if broken => Some(Over::Failed(connection.noted_error())),
+                _ if events.contains(PollFlags::RDHUP) => {
+                    self.end_of_unread(token).map(|completion| match completion {
+                        Completion::Failed(_, errno) => Over::Failed(errno),
+                        _ => Over::Ended,
+                    })
+                }
+                _ => None,
+            };
+        }
+        (readable || writable || over.is_some()).then_some(Readiness { token, readable, writable, over })
+    }
+
+    fn poll_flags(&self, interest: Interest) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, interest.readable);
+        flags.set(PollFlags::OUT, interest.writable);
+        let known = bits::END_BEHIND_DATA | bits::ENDED;
+        let end = interest.end && self.connection(interest.token).is_some_and(|it| !it.has(known));
+        flags.set(PollFlags::RDHUP, end);
+        flags
     }
 
     fn descriptor(&self, token: Token) -> Option<BorrowedFd<'_>> {
@@ -367,12 +392,6 @@ impl Epoll {
             self.connections.get(slot, generation).map(|connection| connection.descriptor.as_fd())
         }
     }
-}
-
-fn poll_flags(interest: Interest) -> PollFlags {
-    let read = if interest.readable { PollFlags::IN } else { PollFlags::empty() };
-    let write = if interest.writable { PollFlags::OUT } else { PollFlags::empty() };
-    read | write
 }
 
 /// Tells epoll what changed.

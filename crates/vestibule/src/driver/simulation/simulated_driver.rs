@@ -3,7 +3,7 @@ use super::state::{Listening, Shared, WINDOW, lock};
 use crate::address::Endpoint;
 use crate::driver::os::Waker;
 use crate::driver::slots::Slots;
-use crate::driver::{Completion, Interest, ListenFailure, ListenRequest, Readiness, Token, Transport};
+use crate::driver::{Completion, Interest, ListenFailure, ListenRequest, Over, Readiness, Token, Transport};
 use crate::error::Operation;
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -262,15 +262,28 @@ impl SimulatedDriver {
     ) -> io::Result<()> {
         ready.clear();
         for interest in interests {
-            let Interest { token, readable, writable } = *interest;
+            let Interest { token, readable, writable, end } = *interest;
             if self.is_ready(token, Some(*interest)) {
-                ready.push(Readiness { token, readable, writable });
+                let over = if end { self.over(token) } else { None };
+                ready.push(Readiness { token, readable, writable, over });
             }
         }
         if ready.is_empty() {
             lock(&self.network).elapsed += timeout.ok_or_else(nothing_will_happen)?;
         }
         Ok(())
+    }
+
+    /// How a connection is over that is not to be received from.
+    fn over(&mut self, token: Token) -> Option<Over> {
+        let connection = self.connection_mut(token)?;
+        let (reset, ended) =
+            connection.far.with(|pipe| (pipe.reset, pipe.client_ended && pipe.to_server.is_empty()))?;
+        if reset {
+            return Some(Over::Failed(Errno::CONNRESET));
+        }
+        connection.ended |= ended;
+        ended.then_some(Over::Ended)
     }
 
     /// Whether something is to be told of an object; a wait's interest overrides what was granted.
@@ -292,7 +305,7 @@ impl SimulatedDriver {
         let ready = connection.far.with(|pipe| {
             let end = pipe.client_ended
                 && pipe.to_server.is_empty()
-                && interest.map_or(!connection.ended, |interest| interest.readable);
+                && interest.map_or(!connection.ended, |interest| interest.readable || interest.end);
             let room = pipe.to_client.len() < WINDOW;
             pipe.reset || (read && !pipe.to_server.is_empty()) || end || (write && room)
         });

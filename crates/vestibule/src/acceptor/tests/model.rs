@@ -1,0 +1,207 @@
+//! The naive model, and the commands that it runs on itself and on the acceptor.
+
+use super::BATCH;
+use crate::acceptor::{AcceptErrorClass, AcceptVerdict, Acceptor};
+use AcceptErrorClass::{Broken, Connection, Nothing, Resources, Unknown};
+use proptest::prelude::*;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Command {
+    /// A connection is accepted, and appended unless a hook took it.
+    Accept {
+        append: bool,
+    },
+    /// As many as there is credit for.
+    AcceptAll,
+    Fail(AcceptErrorClass),
+    /// One is appended by hand.
+    Append,
+    /// So many are taken, if they are there.
+    Take(usize),
+    Retry,
+    SetPaused(bool),
+    SetLimit(usize),
+    Listen,
+    Close,
+    NextTurn,
+    /// Milliseconds.
+    Sleep(u64),
+}
+
+pub(super) fn commands() -> impl Strategy<Value = Command> {
+    let class = prop::sample::select(vec![Nothing, Connection, Resources, Resources, Unknown, Broken]);
+    let limit = prop_oneof![0usize..4, 10usize..40, Just(usize::MAX)];
+    prop_oneof![
+        6 => any::<bool>().prop_map(|append| Command::Accept { append }),
+        2 => Just(Command::AcceptAll),
+        6 => class.prop_map(Command::Fail),
+        1 => Just(Command::Append),
+        3 => (0usize..20).prop_map(Command::Take),
+        4 => Just(Command::Retry),
+        1 => any::<bool>().prop_map(Command::SetPaused),
+        1 => limit.prop_map(Command::SetLimit),
+        2 => Just(Command::Listen),
+        1 => Just(Command::Close),
+        3 => Just(Command::NextTurn),
+        2 => (0u64..1000).prop_map(Command::Sleep),
+    ]
+}
+
+/// The same rules with no cleverness at all.
+pub(super) struct Model {
+    acceptor: Acceptor,
+    listening: bool,
+    paused: bool,
+    limit: usize,
+    pending: usize,
+    accepted: u64,
+    turn: u64,
+    /// How many accepts were tried in this turn, whatever came of them.
+    tried: u32,
+    now: Instant,
+    /// When accepts failed for lack of resources since one succeeded.
+    failures: Vec<Instant>,
+    /// Whether none is to be tried before the back-off has passed.
+    waiting: bool,
+}
+
+impl Model {
+    pub(super) fn new() -> Self {
+        Self {
+            acceptor: Acceptor::new(),
+            listening: false,
+            paused: false,
+            limit: 30,
+            pending: 0,
+            accepted: 0,
+            turn: 0,
+            tried: 0,
+            now: Instant::now(),
+            failures: Vec::new(),
+            waiting: false,
+        }
+    }
+
+    /// The pause after the failures of an episode: 5 ms, twice as long after each, 500 ms at most.
+    fn pause(&self) -> Duration {
+        let doubled = (1..self.failures.len()).fold(5, |pause: u64, _| pause.saturating_mul(2));
+        Duration::from_millis(doubled.min(500))
+    }
+
+    fn may_try(&self) -> bool {
+        self.listening && !self.paused && !self.waiting && self.pending < self.limit
+    }
+
+    pub(super) fn run(&mut self, command: Command) -> Result<(), TestCaseError> {
+        match command {
+            Command::Accept { append } => self.accept(append)?,
+            Command::AcceptAll => {
+                for _ in 0..self.acceptor.credit(self.turn) {
+                    self.accept(true)?;
+                }
+            }
+            Command::Fail(class) => self.fail(class)?,
+            Command::Append => {
+                self.acceptor.appended();
+                self.pending += 1;
+            }
+            Command::Take(number) => {
+                let number = number.min(self.pending);
+                self.acceptor.taken(number);
+                self.pending -= number;
+            }
+            Command::Retry => {
+                self.acceptor.retry();
+                self.waiting = false;
+            }
+            Command::SetPaused(paused) => {
+                self.acceptor.set_paused(paused);
+                self.paused = paused;
+            }
+            Command::SetLimit(limit) => {
+                self.acceptor.set_limit(limit);
+                self.limit = limit;
+            }
+            Command::Listen if !self.listening => {
+                self.acceptor.started_listening();
+                self.listening = true;
+            }
+            Command::Listen => {}
+            Command::Close => self.close(),
+            Command::NextTurn => {
+                self.turn += 1;
+                self.tried = 0;
+            }
+            Command::Sleep(milliseconds) => self.now += Duration::from_millis(milliseconds),
+        }
+        self.check()
+    }
+
+    fn close(&mut self) {
+        if self.listening {
+            self.acceptor.stopped_listening();
+            (self.listening, self.waiting) = (false, false);
+            self.failures.clear();
+        }
+    }
+
+    /// The driver accepts only with credit.
+    fn accept(&mut self, append: bool) -> Result<(), TestCaseError> {
+        if self.acceptor.credit(self.turn) == 0 {
+            return Ok(());
+        }
+        self.acceptor.accepted(self.turn);
+        self.tried += 1;
+        self.accepted += 1;
+        self.failures.clear();
+        if append {
+            self.acceptor.appended();
+            self.pending += 1;
+            prop_assert!(self.pending <= self.limit, "accepting alone passed the limit");
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, class: AcceptErrorClass) -> Result<(), TestCaseError> {
+        if self.acceptor.credit(self.turn) == 0 {
+            return Ok(());
+        }
+        let verdict = self.acceptor.accept_failed(class, self.turn, self.now);
+        self.tried += 1;
+        match class {
+            Nothing | Connection => prop_assert_eq!(verdict, AcceptVerdict::Continue),
+            Resources | Unknown => {
+                let tell = self.failures.is_empty();
+                prop_assert_eq!(verdict, AcceptVerdict::BackOff { tell }, "told once an episode");
+                self.failures.push(self.now);
+                self.waiting = true;
+                prop_assert_eq!(self.acceptor.retry_at(), Some(self.now + self.pause()));
+            }
+            Broken => {
+                prop_assert_eq!(verdict, AcceptVerdict::StopListening);
+                self.close(); // as the server does
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let left = BATCH.checked_sub(self.tried);
+        prop_assert!(left.is_some(), "{} accepts in one turn", self.tried);
+        let left = left.unwrap_or(0);
+        let places = u32::try_from(self.limit.saturating_sub(self.pending)).unwrap_or(u32::MAX);
+        let credit = if self.may_try() { places.min(left) } else { 0 };
+        prop_assert_eq!(self.acceptor.credit(self.turn), credit);
+        prop_assert_eq!(self.acceptor.waits_for_next_turn(self.turn), self.may_try() && left == 0);
+        let next = if self.may_try() { places.min(BATCH) } else { 0 };
+        prop_assert_eq!(self.acceptor.credit(self.turn + 1), next, "a new turn has a whole batch");
+        let until = self.failures.last().filter(|_| self.waiting).map(|last| *last + self.pause());
+        prop_assert_eq!(self.acceptor.retry_at(), until);
+        prop_assert_eq!(self.acceptor.is_listening(), self.listening);
+        prop_assert_eq!(self.acceptor.is_paused(), self.paused);
+        prop_assert_eq!(self.acceptor.limit(), self.limit);
+        prop_assert_eq!(self.acceptor.accepted_in_all(), self.accepted);
+        Ok(())
+    }
+}
