@@ -1,48 +1,23 @@
-//! The loop itself: running and quitting, single turns and their limits, and calls posted from any thread.
+//! The loop itself: running and quitting, single turns and their limits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod support;
 
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Log, World, until};
-use vestibule::{EventLoop, EventLoopHandle, SendError, SocketError};
+use support::{Log, World};
+use vestibule::{EventLoop, SocketError};
 
 /// A wait that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(5);
 const LOOK: Option<Duration> = Some(Duration::ZERO);
-
-/// Unwinds like a panic, without a message among the output of the tests.
-fn boom() -> ! {
-    resume_unwind(Box::new("boom"))
-}
-
-fn unwinds(call: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(call)).is_err()
-}
 
 /// Runs the loop; a run that nobody ends is a failure and no hang.
 fn run(event_loop: &EventLoop) {
     let watchdog = event_loop.single_shot(LIMIT, |_| panic!("nobody ended the run"));
     event_loop.run().unwrap();
     assert!(event_loop.kill_timer(watchdog));
-}
-
-/// What posted calls write into.
-type Words = Arc<Mutex<Vec<String>>>;
-
-/// Posts a call that writes a word down.
-fn post_word(handle: &EventLoopHandle, log: &Words, word: &str) {
-    let (log, word) = (Arc::clone(log), word.to_owned());
-    handle.post(move |_| log.lock().unwrap().push(word)).unwrap();
-}
-
-fn words(log: &Words) -> String {
-    std::mem::take(&mut *log.lock().unwrap()).join(" ")
 }
 
 on_both! {

@@ -56,7 +56,9 @@ on_both! {
             .collect();
         drop(sender);
         until(&event_loop, || Rc::strong_count(&got) == 1); // while they send
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let got = got.borrow();
         for thread in 0..4 {
             let numbers = got.iter().filter(|(from, _)| *from == thread).map(|(_, number)| *number);

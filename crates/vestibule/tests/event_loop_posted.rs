@@ -1,4 +1,4 @@
-//! Calls posted to a loop from any thread: their order, their turns, and what becomes of them when one panics or it goes.
+//! Calls posted to a loop from any thread: their order, their turns, and what becomes of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod support;
@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Log, World, until};
-use vestibule::{EventLoop, EventLoopHandle, SendError, SocketError};
+use support::{World, until};
+use vestibule::{EventLoop, EventLoopHandle, SendError};
 
 /// A wait that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -190,7 +190,9 @@ on_both! {
             })
             .collect();
         until(&event_loop, || received.lock().unwrap().len() == 4000); // while they post
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         event_loop.process_events(LOOK).unwrap();
         let received = received.lock().unwrap();
         for thread in 0..4 {

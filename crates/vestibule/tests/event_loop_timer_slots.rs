@@ -6,9 +6,8 @@ mod support;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-use support::{Log, World, until};
-use vestibule::simulation::SimulatedNetwork;
+use std::time::Duration;
+use support::{Log, World};
 use vestibule::{EventLoop, TimerId};
 
 /// A wait that takes longer has failed.
@@ -24,92 +23,9 @@ fn unwinds(call: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).is_err()
 }
 
-/// A loop on a network whose clock moves only when a loop waits.
-fn virtual_time() -> (SimulatedNetwork, EventLoop) {
-    let network = SimulatedNetwork::new(3).unwrap();
-    let event_loop = network.event_loop();
-    (network, event_loop)
-}
-
 fn say(event_loop: &EventLoop, delay: Duration, log: &Log, word: &'static str) -> TimerId {
     let log = log.clone();
     event_loop.single_shot(delay, move |_| log.add(word))
-}
-
-#[test]
-fn timers_run_in_the_order_of_their_times_and_then_of_their_start_and_a_turn_waits_for_the_first() {
-    let (network, event_loop) = virtual_time();
-    let log = Log::default();
-    for (delay, word) in [(30, "c"), (10, "a1"), (20, "b"), (10, "a2"), (0, "zero")] {
-        say(&event_loop, ms(delay), &log, word);
-    }
-    let turns: Vec<_> = (0..4)
-        .map(|_| {
-            event_loop.process_events(None).unwrap();
-            (network.elapsed(), log.take())
-        })
-        .collect();
-    let expected = [(0, "zero"), (10, "a1 a2"), (20, "b"), (30, "c")];
-    assert_eq!(turns, expected.map(|(at, words)| (ms(at), words.to_owned())));
-    assert!(event_loop.process_events(None).is_err(), "no timer is left to wait for");
-}
-
-#[test]
-fn a_limit_ends_before_a_timer_that_is_due_later() {
-    let (network, event_loop) = virtual_time();
-    let log = Log::default();
-    say(&event_loop, ms(10), &log, "ten");
-    event_loop.process_events(Some(ms(4))).unwrap();
-    event_loop.process_events(LOOK).unwrap();
-    assert_eq!((network.elapsed(), log.take()), (ms(4), String::new()));
-    event_loop.process_events(Some(ms(100))).unwrap();
-    assert_eq!((network.elapsed(), log.take()), (ms(10), "ten".to_owned()));
-}
-
-#[test]
-fn a_repeating_timer_runs_an_interval_apart() {
-    let (network, event_loop) = virtual_time();
-    let times = Rc::new(RefCell::new(Vec::new()));
-    let (log, clock) = (Rc::clone(&times), network.clone());
-    event_loop.start_timer(ms(10), move |_| log.borrow_mut().push(clock.elapsed()));
-    for _ in 0..4 {
-        event_loop.process_events(None).unwrap();
-    }
-    assert_eq!(*times.borrow(), [ms(10), ms(20), ms(30), ms(40)]);
-}
-
-/// Another loop on the same network moves the clock on, as a slow slot would.
-#[test]
-fn calls_that_a_late_loop_missed_are_not_made_up_for() {
-    let (network, event_loop) = virtual_time();
-    let other = network.event_loop();
-    let log = Log::default();
-    let slot = log.clone();
-    event_loop.start_timer(ms(10), move |_| slot.add("tick"));
-    other.process_events(Some(ms(95))).unwrap();
-    event_loop.process_events(LOOK).unwrap();
-    event_loop.process_events(LOOK).unwrap();
-    assert_eq!(log.take(), "tick", "nine are missed");
-    event_loop.process_events(Some(LIMIT)).unwrap();
-    assert_eq!(log.take(), "tick");
-    let gap = network.elapsed() - ms(95);
-    assert!(gap > NOW && gap <= ms(10), "{gap:?} to the next");
-}
-
-#[test]
-fn no_timer_of_the_system_comes_early() {
-    let event_loop = EventLoop::new().unwrap();
-    let left = Rc::new(Cell::new(0));
-    for delay in [NOW, Duration::from_micros(300), ms(1), ms(2), ms(3)] {
-        let (left, begun) = (Rc::clone(&left), Instant::now());
-        left.set(left.get() + 1);
-        let slot = move |_: &EventLoop| {
-            assert!(begun.elapsed() >= delay, "{:?} of {delay:?}", begun.elapsed());
-            left.set(left.get() - 1);
-        };
-        event_loop.single_shot(delay, slot);
-    }
-    until(&event_loop, || left.get() == 0);
 }
 
 on_both! {

@@ -3,7 +3,9 @@
 mod change_list;
 mod connection;
 mod epoll;
+mod events;
 pub(crate) mod listener;
+mod wait_for;
 mod waker;
 
 pub(crate) use connection::check_connected;

@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod events;
 mod network;
 mod simulated_driver;
 mod state;

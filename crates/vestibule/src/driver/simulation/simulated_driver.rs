@@ -1,9 +1,9 @@
 use super::connection::SimulatedConnection;
-use super::state::{Listening, Shared, WINDOW, lock};
+use super::state::{Listening, Shared, lock};
 use crate::address::Endpoint;
 use crate::driver::os::Waker;
 use crate::driver::slots::Slots;
-use crate::driver::{Completion, Interest, ListenFailure, ListenRequest, Over, Readiness, Token, Transport};
+use crate::driver::{ListenFailure, ListenRequest, Token, Transport};
 use crate::error::Operation;
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -12,31 +12,31 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The driver of a simulated network.
 pub(crate) struct SimulatedDriver {
-    network: Shared,
+    pub(super) network: Shared,
     stand_in: Arc<OwnedFd>,
-    waker: Option<Arc<Waker>>,
-    listeners: Slots<Listener>,
-    connections: Slots<Connection>,
-    tokens: Vec<Token>,
-    ready: VecDeque<Token>,
+    pub(super) waker: Option<Arc<Waker>>,
+    pub(super) listeners: Slots<Listener>,
+    pub(super) connections: Slots<Connection>,
+    pub(super) tokens: Vec<Token>,
+    pub(super) ready: VecDeque<Token>,
     released: bool,
 }
 
-struct Listener {
-    port: u16,
-    credit: u32,
+pub(super) struct Listener {
+    pub(super) port: u16,
+    pub(super) credit: u32,
 }
 
-struct Connection {
-    far: SimulatedConnection,
-    credit: u32,
-    held: bool,
-    ended: bool,
-    unsent: bool,
+pub(super) struct Connection {
+    pub(super) far: SimulatedConnection,
+    pub(super) credit: u32,
+    pub(super) held: bool,
+    pub(super) ended: bool,
+    pub(super) unsent: bool,
 }
 
 impl SimulatedDriver {
@@ -109,11 +109,11 @@ impl SimulatedDriver {
         token
     }
 
-    fn connection(&self, token: Token) -> Option<&Connection> {
+    pub(super) fn connection(&self, token: Token) -> Option<&Connection> {
         if token.is_listener() { None } else { self.connections.get(token.slot(), token.generation()) }
     }
 
-    fn connection_mut(&mut self, token: Token) -> Option<&mut Connection> {
+    pub(super) fn connection_mut(&mut self, token: Token) -> Option<&mut Connection> {
         if token.is_listener() { None } else { self.connections.get_mut(token.slot(), token.generation()) }
     }
 
@@ -178,148 +178,10 @@ impl SimulatedDriver {
         std::mem::take(&mut self.released)
     }
 
-    /// Finds what is ready, in an order drawn from the seed; if nothing is, the clock moves on.
-    pub(in crate::driver) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut ready: Vec<Token> =
-            self.tokens.iter().copied().filter(|token| self.is_ready(*token, None)).collect();
-        let mut network = lock(&self.network);
-        for at in (1..ready.len()).rev() {
-            ready.swap(at, network.below(at + 1));
-        }
-        if ready.is_empty() && !self.waker.as_ref().is_some_and(|waker| waker.is_raised()) {
-            network.elapsed += timeout.ok_or_else(nothing_will_happen)?;
-        }
-        self.ready = ready.into();
-        Ok(())
-    }
-
-    pub(in crate::driver) fn next(&mut self, buffer: &mut [u8]) -> Option<Completion> {
-        if self.waker.as_ref().is_some_and(|waker| waker.is_raised()) {
-            return Some(Completion::Woken);
-        }
-        while let Some(token) = self.ready.front().copied() {
-            let completion = if token.is_listener() {
-                self.next_accepted(token)
-            } else {
-                self.next_of_connection(token, buffer)
-            };
-            if completion.is_some() {
-                return completion;
-            }
-        }
-        None
-    }
-
-    fn next_accepted(&mut self, token: Token) -> Option<Completion> {
-        let credit = self.listeners.get(token.slot(), token.generation()).map_or(0, |it| it.credit);
-        let accepted = if credit > 0 { self.accept(token) } else { Err(Errno::AGAIN) };
-        match accepted {
-            Ok((transport, peer)) => Some(Completion::Accepted(token, transport, peer)),
-            Err(Errno::AGAIN) => {
-                self.ready.pop_front();
-                None
-            }
-            Err(errno) => Some(Completion::Failed(token, errno)),
-        }
-    }
-
-    fn next_of_connection(&mut self, token: Token, buffer: &mut [u8]) -> Option<Completion> {
-        let connection = self.connections.get_mut(token.slot(), token.generation());
-        let Some(connection) = connection.filter(|connection| !connection.held) else {
-            self.ready.pop_front();
-            return None;
-        };
-        let (reset, room) = connection.far.with(|pipe| (pipe.reset, pipe.to_client.len() < WINDOW))?;
-        if connection.unsent && room && !reset {
-            connection.unsent = false; // the same object may have bytes to receive: it stays in front
-            return Some(Completion::Writable(token));
-        }
-        self.ready.pop_front();
-        if reset {
-            return Some(Completion::Failed(token, Errno::CONNRESET));
-        }
-        let unread = connection.far.with(|pipe| !pipe.to_server.is_empty())?;
-        if connection.ended || (connection.credit == 0 && unread) {
-            return None;
-        }
-        let room = buffer.len().min((connection.credit as usize).max(1));
-        match connection.far.receive(buffer.get_mut(..room)?) {
-            Ok(0) => {
-                connection.ended = true;
-                Some(Completion::Ended(token))
-            }
-            Ok(length) => Some(Completion::Received(token, length)),
-            Err(Errno::AGAIN) => None,
-            Err(errno) => Some(Completion::Failed(token, errno)),
-        }
-    }
-
-    pub(in crate::driver) fn wait_for(
-        &mut self,
-        interests: &[Interest],
-        timeout: Option<Duration>,
-        ready: &mut Vec<Readiness>,
-    ) -> io::Result<()> {
-        ready.clear();
-        for interest in interests {
-            let Interest { token, readable, writable, end } = *interest;
-            if self.is_ready(token, Some(*interest)) {
-                let over = if end { self.over(token) } else { None };
-                ready.push(Readiness { token, readable, writable, over });
-            }
-        }
-        if ready.is_empty() {
-            lock(&self.network).elapsed += timeout.ok_or_else(nothing_will_happen)?;
-        }
-        Ok(())
-    }
-
-    /// How a connection is over that is not to be received from.
-    fn over(&mut self, token: Token) -> Option<Over> {
-        let connection = self.connection_mut(token)?;
-        let (reset, ended) =
-            connection.far.with(|pipe| (pipe.reset, pipe.client_ended && pipe.to_server.is_empty()))?;
-        if reset {
-            return Some(Over::Failed(Errno::CONNRESET));
-        }
-        connection.ended |= ended;
-        ended.then_some(Over::Ended)
-    }
-
-    /// Whether something is to be told of an object; a wait's interest overrides what was granted.
-    fn is_ready(&self, token: Token, interest: Option<Interest>) -> bool {
-        if token.is_listener() {
-            let Some(listener) = self.listeners.get(token.slot(), token.generation()) else {
-                return false;
-            };
-            let network = lock(&self.network);
-            let queued = network.listeners.get(&listener.port).is_some_and(|it| !it.queue.is_empty());
-            return queued && (interest.is_some() || listener.credit > 0);
-        }
-        let Some(connection) = self.connection(token) else {
-            return false;
-        };
-        let read = interest.map_or(connection.credit > 0, |interest| interest.readable);
-        let write = interest.map_or(connection.unsent, |interest| interest.writable);
-        let held = connection.held && interest.is_none();
-        let ready = connection.far.with(|pipe| {
-            let end = pipe.client_ended
-                && pipe.to_server.is_empty()
-                && interest.map_or(!connection.ended, |interest| interest.readable || interest.end);
-            let room = pipe.to_client.len() < WINDOW;
-            pipe.reset || (read && !pipe.to_server.is_empty()) || end || (write && room)
-        });
-        !held && ready.unwrap_or(false)
-    }
-
     pub(in crate::driver) fn now(&self) -> Instant {
         let network = lock(&self.network);
         network.started + network.elapsed
     }
-}
-
-fn nothing_will_happen() -> io::Error {
-    io::Error::other("this simulation would wait for ever: nothing is ready and no time-out is set")
 }
 
 /// The address of a peer that left while it was in the queue.
