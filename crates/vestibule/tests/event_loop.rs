@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::mem::ManuallyDrop;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -124,6 +125,18 @@ fn a_limit_longer_than_the_system_can_count_is_for_ever() {
         event_loop.run().unwrap();
         assert!(event_loop.kill_timer(watchdog));
     }
+}
+
+/// The loop is never dropped: if its clock has broken, that would abort the whole program.
+#[test]
+fn the_longest_limit_leaves_a_simulated_loop_usable() {
+    let event_loop = ManuallyDrop::new(World::simulation(1).event_loop());
+    let _ = event_loop.process_events(Some(Duration::MAX)); // either answer will do
+    let log = Log::default();
+    let slot = log.clone();
+    event_loop.single_shot(Duration::ZERO, move |_| slot.add("ran"));
+    event_loop.process_events(LOOK).unwrap();
+    assert_eq!(log.take(), "ran");
 }
 
 #[test]

@@ -207,7 +207,7 @@ on_both! {
 fn what_threads_post_to_a_loop_that_goes_is_made_or_dropped_or_comes_back() {
     let event_loop = EventLoop::new().unwrap();
     let token = Arc::new(());
-    let (begun, begin) = mpsc::channel();
+    let (begun, begin) = mpsc::sync_channel(0); // as long as the loop takes turns, they wait for it
     let threads: Vec<_> = (0..3)
         .map(|_| {
             let (handle, token, begun) = (event_loop.handle(), Arc::clone(&token), begun.clone());
@@ -229,6 +229,7 @@ fn what_threads_post_to_a_loop_that_goes_is_made_or_dropped_or_comes_back() {
         begin.recv_timeout(LIMIT).unwrap();
         event_loop.process_events(LOOK).unwrap();
     }
+    drop(begin); // now they post as fast as they can
     drop(event_loop);
     for thread in threads {
         assert!(thread.join().unwrap(), "the last call came back");

@@ -99,9 +99,13 @@ fn parse(text: &str) -> Option<Subnet> {
 fn short_ipv4(text: &str) -> Option<(Ipv4Addr, u8)> {
     let mut octets = [0; 4];
     let mut parts: u8 = 0;
-    for part in text.strip_suffix('.').unwrap_or(text).split('.') {
+    let dotted = text.strip_suffix('.');
+    for part in dotted.unwrap_or(text).split('.') {
         *octets.get_mut(usize::from(parts))? = decimal(part, 255)?;
         parts += 1;
+    }
+    if dotted.is_some() && parts == 4 {
+        return None;
     }
     Some((octets.into(), parts))
 }

@@ -50,7 +50,7 @@ struct LastSender {
 /// The receiving ends of a loop.
 #[derive(Default)]
 pub(crate) struct Receivers {
-    slots: RefCell<HashMap<u64, Rc<dyn Fn()>>>,
+    slots: RefCell<HashMap<u64, Rc<dyn Receive>>>,
     last: Cell<u64>,
 }
 
@@ -63,23 +63,28 @@ impl Receivers {
     ) -> Sender<T> {
         let number = self.last.get() + 1;
         self.last.set(number);
-        let values = Mutex::new(Values { waiting: VecDeque::new(), called: false, closed: false });
+        let values =
+            Mutex::new(Values { waiting: VecDeque::new(), called: false, closed: handle.is_closed() });
         let queue = Arc::new(Queue { values, capacity, number, handle: handle.clone() });
-        let receiver = Receiver(Arc::clone(&queue));
-        self.slots.borrow_mut().insert(number, Rc::new(move || receiver.deliver(&slot)));
+        let slot = Slot { receiver: Receiver(Arc::clone(&queue)), call: slot };
+        self.slots.borrow_mut().insert(number, Rc::new(slot));
         Sender { queue, guard: Arc::new(LastSender { number, handle }) }
     }
 
     fn receive(&self, number: u64) {
         let slot = self.slots.borrow().get(&number).cloned();
         if let Some(slot) = slot {
-            slot();
+            slot.deliver();
         }
     }
 
     fn remove(&self, number: u64) {
         let slot = self.slots.borrow_mut().remove(&number);
         drop(slot);
+    }
+
+    fn has_waiting(&self, number: u64) -> bool {
+        self.slots.borrow().get(&number).is_some_and(|slot| slot.has_waiting())
     }
 
     pub(super) fn remove_all(&self) {
@@ -91,6 +96,17 @@ impl Receivers {
 impl LoopCore {
     fn receive(&self, number: u64) {
         self.receivers.receive(number);
+    }
+
+    /// Nobody can send any more: the slot goes, once it got everything that was sent.
+    fn last_sender_gone(&self, number: u64) {
+        if self.receivers.has_waiting(number) {
+            // A panic left something behind. This comes again first, so that another panic changes nothing.
+            let _ = self.posted.post(Box::new(move |event_loop| event_loop.core().last_sender_gone(number)));
+            self.receivers.receive(number);
+        } else {
+            self.receivers.remove(number);
+        }
     }
 }
 
@@ -110,21 +126,39 @@ impl<T: Send> Queue<T> {
     }
 }
 
-impl<T: Send> Receiver<T> {
+/// A receiving end, whatever it receives.
+trait Receive {
+    fn deliver(&self);
+    fn has_waiting(&self) -> bool;
+}
+
+/// A receiving end and its slot.
+struct Slot<T: Send + 'static, F> {
+    receiver: Receiver<T>,
+    call: F,
+}
+
+impl<T: Send, F: Fn(T)> Receive for Slot<T, F> {
     /// Gives the slot what is there now; what comes meanwhile is for the next turn.
-    fn deliver(&self, slot: &impl Fn(T)) {
+    fn deliver(&self) {
+        let queue = &self.receiver.0;
         let number = {
-            let mut values = self.0.values();
+            let mut values = queue.values();
             values.called = false;
             values.waiting.len()
         };
-        let mut again = Again { queue: &self.0, armed: true };
-        for _ in 0..number {
-            let value = self.0.values().waiting.pop_front();
-            let Some(value) = value else { break };
-            slot(value);
+        for left in (0..number).rev() {
+            let value = queue.values().waiting.pop_front();
+            let Some(value) = value else { return };
+            if left > 0 {
+                queue.call(); // for a turn inside the slot, and for the turn after its panic
+            }
+            (self.call)(value);
         }
-        again.armed = false;
+    }
+
+    fn has_waiting(&self) -> bool {
+        !self.receiver.0.values().waiting.is_empty()
     }
 }
 
@@ -136,20 +170,6 @@ impl<T: Send> Drop for Receiver<T> {
             std::mem::take(&mut values.waiting)
         };
         drop(lost);
-    }
-}
-
-/// Has the loop look again when the slot panics and leaves values behind.
-struct Again<'a, T: Send> {
-    queue: &'a Queue<T>,
-    armed: bool,
-}
-
-impl<T: Send> Drop for Again<'_, T> {
-    fn drop(&mut self) {
-        if self.armed && !self.queue.values().waiting.is_empty() {
-            self.queue.call();
-        }
     }
 }
 
@@ -190,7 +210,7 @@ impl<T: Send> fmt::Debug for Sender<T> {
 impl Drop for LastSender {
     fn drop(&mut self) {
         let number = self.number;
-        let _ = self.handle.post(move |event_loop| event_loop.core().receivers.remove(number));
+        let _ = self.handle.post(move |event_loop| event_loop.core().last_sender_gone(number));
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct LoopCore {
     /// Servers that wait for descriptors or memory.
     pub(super) exhausted: RefCell<Vec<Weak<ServerCore>>>,
     pub(super) turn: Cell<u64>,
+    last_turn: Cell<u64>,
     /// How many turns and waits are on the stack.
     pub(super) depth: Cell<u32>,
     pub(super) quit: Cell<bool>,
@@ -58,6 +59,7 @@ impl LoopCore {
             resting: RefCell::default(),
             exhausted: RefCell::default(),
             turn: Cell::new(0),
+            last_turn: Cell::new(0),
             depth: Cell::new(0),
             quit: Cell::new(false),
             handles: Cell::new(0),
@@ -85,9 +87,16 @@ impl LoopCore {
 
     /// Begins a turn or a wait, until the result is dropped.
     pub(super) fn enter(&self) -> Inside<'_> {
+        let outer = self.turn.get();
         self.depth.set(self.depth.get() + 1);
-        self.turn.set(self.turn.get() + 1);
-        Inside(self)
+        self.begin_batch();
+        Inside { core: self, outer }
+    }
+
+    /// Takes a number that no turn, wait or batch had before.
+    pub(super) fn begin_batch(&self) {
+        self.last_turn.set(self.last_turn.get() + 1);
+        self.turn.set(self.last_turn.get());
     }
 
     /// What a socket has written is to leave at the end of the turn.
@@ -100,19 +109,14 @@ impl LoopCore {
         self.telling.borrow_mut().push_back(socket);
     }
 
-    /// A socket is gone: nothing of it is left to send or to tell.
-    pub(crate) fn forget(&self, socket: &Rc<SocketCore>) {
-        for queue in [&self.dirty, &self.telling] {
-            let mut gone = Vec::new();
-            queue.borrow_mut().retain(|queued| {
-                let keep = !Rc::ptr_eq(queued, socket);
-                if !keep {
-                    gone.push(Rc::clone(queued));
-                }
-                keep
-            });
-            drop(gone);
-        }
+    /// Nothing of the socket, which the caller holds, is left to send.
+    pub(crate) fn forget_dirty(&self, socket: &Rc<SocketCore>) {
+        self.dirty.borrow_mut().retain(|queued| !Rc::ptr_eq(queued, socket));
+    }
+
+    /// Nothing of the socket, which the caller holds, is left to tell.
+    pub(crate) fn forget_telling(&self, socket: &Rc<SocketCore>) {
+        self.telling.borrow_mut().retain(|queued| !Rc::ptr_eq(queued, socket));
     }
 
     pub(crate) fn add_resting(&self, server: Weak<ServerCore>) {
@@ -130,11 +134,15 @@ impl LoopCore {
 }
 
 /// A turn or a wait that is under way; it ends also when a slot panics.
-pub(super) struct Inside<'a>(&'a LoopCore);
+pub(super) struct Inside<'a> {
+    core: &'a LoopCore,
+    outer: u64,
+}
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.0.depth.set(self.0.depth.get() - 1);
+        self.core.depth.set(self.core.depth.get() - 1);
+        self.core.turn.set(self.outer);
     }
 }
 

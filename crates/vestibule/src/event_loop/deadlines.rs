@@ -1,5 +1,13 @@
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// As good as never, and still within what the clock can count.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// A time so much later, or a far one if the clock cannot count that far.
+pub(crate) fn later(now: Instant, delay: Duration) -> Instant {
+    now.checked_add(delay).or_else(|| now.checked_add(FAR)).unwrap_or(now)
+}
 
 /// Things that are due at a time, in the order of their times and then of their insertion.
 #[derive(Debug)]
@@ -38,8 +46,20 @@ impl<T> Deadlines<T> {
     }
 
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
-        let due = self.entries.first_entry().filter(|entry| entry.key().at <= now)?;
-        Some(due.remove())
+        let newest = self.newest();
+        self.pop_due_of(now, newest)
+    }
+
+    /// The number of the newest entry, for [`pop_due_of`](Self::pop_due_of).
+    pub(crate) fn newest(&self) -> u64 {
+        self.last
+    }
+
+    /// What is due, unless it was inserted after the entry with that number.
+    pub(crate) fn pop_due_of(&mut self, now: Instant, newest: u64) -> Option<T> {
+        let first = self.entries.first_entry()?;
+        let due = first.key().at <= now && first.key().number <= newest;
+        due.then(|| first.remove())
     }
 }
 

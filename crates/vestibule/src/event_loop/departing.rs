@@ -1,5 +1,5 @@
 use super::core::LoopCore;
-use super::deadlines::{DeadlineKey, Deadlines};
+use super::deadlines::{DeadlineKey, Deadlines, later};
 use crate::driver::{Interest, Token};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
@@ -46,7 +46,7 @@ impl Default for Departing {
 
 impl Departing {
     fn add(&self, core: &LoopCore, token: Token, time: Duration, stage: Stage) {
-        let at = core.driver.borrow().now() + time;
+        let at = later(core.driver.borrow().now(), time);
         let key = self.deadlines.borrow_mut().insert(at, token);
         let earlier = self.entries.borrow_mut().insert(token, Entry { key, stage });
         if let Some(earlier) = earlier {
@@ -57,8 +57,8 @@ impl Departing {
     pub(super) fn linger(&self, core: &LoopCore, token: Token, discarded: usize) {
         let discarded = u32::try_from(discarded).unwrap_or(u32::MAX);
         let bytes_left = self.linger_bytes.get().saturating_sub(discarded);
-        if bytes_left == 0 {
-            return core.close(token);
+        if bytes_left == 0 || !core.has_handles() {
+            return core.close(token); // without a loop nobody would discard anything
         }
         self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left });
         core.driver.borrow_mut().grant_bytes(token, u32::MAX);
@@ -119,7 +119,7 @@ impl Departing {
                     if left < unsent {
                         self.watch_sending(core, token, left);
                     } else {
-                        socket.cut();
+                        let _ = socket.cut();
                     }
                 }
                 (Some(Stage::Lingering { .. }), None) => core.close(token),
@@ -131,14 +131,17 @@ impl Departing {
     /// Cuts all; tells how many that were.
     pub(super) fn cut(&self, core: &LoopCore) -> usize {
         let tokens: Vec<Token> = self.entries.borrow().keys().copied().collect();
-        for token in &tokens {
-            self.forget(*token);
-            match core.sockets.get(*token) {
-                Some(socket) => socket.cut(),
-                None => core.close(*token),
+        let mut number = 0;
+        for token in tokens {
+            if let Some(socket) = core.sockets.get(token) {
+                socket.push_out();
+                number += usize::from(socket.cut());
+            } else {
+                self.end(core, token);
+                number += 1;
             }
         }
-        tokens.len()
+        number
     }
 
     /// What a wait has to look after beside its own object.

@@ -1,5 +1,6 @@
 use super::channel::Sender;
 use super::core::LoopCore;
+use super::deadlines::later;
 use super::handle::EventLoopHandle;
 use super::timers::TimerId;
 use crate::driver::Driver;
@@ -131,7 +132,7 @@ impl EventLoop {
 
     /// Calls the slot once, after `delay`; the reference's `QTimer::singleShot`. Time is monotonic.
     pub fn single_shot(&self, delay: Duration, slot: impl FnOnce(&Self) + 'static) -> TimerId {
-        self.core.timers.once(self.now() + delay, Box::new(slot))
+        self.core.timers.once(later(self.now(), delay), Box::new(slot))
     }
 
     /// Calls the slot again and again, an interval apart; the reference's `startTimer`.
@@ -205,7 +206,7 @@ impl EventLoop {
 impl LoopCore {
     /// How many connections are ending that nobody holds.
     fn ending(&self) -> usize {
-        self.departing.len() + self.dirty.borrow().iter().filter(|socket| socket.is_abandoned()).count()
+        self.departing.len()
     }
 
     /// Nobody can take a turn any more: sends what can be sent now and cuts the rest.
@@ -223,10 +224,11 @@ impl LoopCore {
     }
 }
 
-/// The same loop.
+/// The same loop. A loop that is gone, because its last `EventLoop` was dropped, does not come back.
 impl Clone for EventLoop {
     fn clone(&self) -> Self {
-        Self::owning(Rc::clone(&self.core))
+        let core = Rc::clone(&self.core);
+        if core.posted.is_closed() { Self { core, owner: false } } else { Self::owning(core) }
     }
 }
 

@@ -16,6 +16,10 @@ impl EventLoopHandle {
         Self { posted }
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.posted.is_closed()
+    }
+
     /// Has the loop make a call on its own thread, in its next turn; calls of one thread run in order.
     ///
     /// Never blocks. The reference does this with `QMetaObject::invokeMethod` and queued connections.

@@ -32,6 +32,15 @@ impl Posted {
         }
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue().closed
+    }
+
+    /// Whether there are calls that nobody has run.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.queue().calls.is_empty()
+    }
+
     pub(super) fn is_attached(&self) -> bool {
         self.waker.get().is_some()
     }

@@ -1,4 +1,4 @@
-use super::deadlines::{DeadlineKey, Deadlines};
+use super::deadlines::{DeadlineKey, Deadlines, later};
 use super::event_loop_type::EventLoop;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -19,7 +19,8 @@ pub(crate) struct Timers {
 }
 
 struct Timer {
-    key: DeadlineKey,
+    /// None while its slot runs.
+    key: Option<DeadlineKey>,
     kind: Kind,
 }
 
@@ -34,21 +35,21 @@ impl Timers {
     }
 
     pub(super) fn every(&self, now: Instant, interval: Duration, call: Rc<dyn Fn(&EventLoop)>) -> TimerId {
-        self.add(now + interval, Kind::Every(interval, call))
+        self.add(later(now, interval), Kind::Every(interval, call))
     }
 
     fn add(&self, at: Instant, kind: Kind) -> TimerId {
         let id = TimerId(self.last.get() + 1);
         self.last.set(id.0);
-        let key = self.deadlines.borrow_mut().insert(at, id);
+        let key = Some(self.deadlines.borrow_mut().insert(at, id));
         self.by_id.borrow_mut().insert(id, Timer { key, kind });
         id
     }
 
     pub(super) fn kill(&self, id: TimerId) -> bool {
         let removed = self.by_id.borrow_mut().remove(&id);
-        if let Some(timer) = &removed {
-            self.deadlines.borrow_mut().remove(timer.key);
+        if let Some(key) = removed.as_ref().and_then(|timer| timer.key) {
+            self.deadlines.borrow_mut().remove(key);
         }
         removed.is_some()
     }
@@ -62,50 +63,51 @@ impl Timers {
         self.deadlines.borrow().next()
     }
 
-    /// Runs those that are due now, each once, however late they are and whatever they add.
+    /// Runs those that are due now, each once, however late they are and whatever they add. A timer is not run inside
+    /// itself; a nested turn runs the others.
     pub(super) fn run_due(&self, event_loop: &EventLoop) {
         if self.next().is_none() {
             return;
         }
-        let now = event_loop.now();
-        let due: Vec<TimerId> = {
-            let mut deadlines = self.deadlines.borrow_mut();
-            std::iter::from_fn(|| deadlines.pop_due(now)).collect()
-        };
-        let mut due = Due { timers: self, now, ids: due.into_iter() };
-        for id in due.ids.by_ref() {
+        let (now, newest) = (event_loop.now(), self.deadlines.borrow().newest());
+        loop {
+            let due = self.deadlines.borrow_mut().pop_due_of(now, newest);
+            let Some(id) = due else { return };
             self.run(id, now, event_loop);
         }
     }
 
     fn run(&self, id: TimerId, now: Instant, event_loop: &EventLoop) {
-        let timer = self.by_id.borrow_mut().remove(&id);
-        match timer.map(|timer| timer.kind) {
-            Some(Kind::Once(call)) => call(event_loop),
-            Some(Kind::Every(interval, call)) => {
-                let key = self.deadlines.borrow_mut().insert(now + interval, id);
-                let kind = Kind::Every(interval, Rc::clone(&call));
-                self.by_id.borrow_mut().insert(id, Timer { key, kind });
-                call(event_loop);
+        let mut by_id = self.by_id.borrow_mut();
+        let repeating = match by_id.get_mut(&id) {
+            Some(Timer { key, kind: Kind::Every(interval, call) }) => {
+                *key = None;
+                Some((later(now, *interval), Rc::clone(call)))
             }
-            None => {} // killed by one that ran before
+            _ => None,
+        };
+        let once = if repeating.is_none() { by_id.remove(&id) } else { None };
+        drop(by_id);
+        if let Some((next, call)) = repeating {
+            let _running = Running { timers: self, id, next };
+            call(event_loop);
+        } else if let Some(Timer { kind: Kind::Once(call), .. }) = once {
+            call(event_loop);
         }
     }
 }
 
-/// Timers that are due and have not run; a panic in one puts the others back.
-struct Due<'a> {
+/// A repeating timer whose slot runs; it is due again afterwards, also after a panic, unless it was killed.
+struct Running<'a> {
     timers: &'a Timers,
-    now: Instant,
-    ids: std::vec::IntoIter<TimerId>,
+    id: TimerId,
+    next: Instant,
 }
 
-impl Drop for Due<'_> {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        for id in self.ids.by_ref() {
-            if let Some(timer) = self.timers.by_id.borrow_mut().get_mut(&id) {
-                timer.key = self.timers.deadlines.borrow_mut().insert(self.now, id);
-            }
+        if let Some(timer) = self.timers.by_id.borrow_mut().get_mut(&self.id) {
+            timer.key = Some(self.timers.deadlines.borrow_mut().insert(self.next, self.id));
         }
     }
 }

@@ -68,6 +68,11 @@ impl Wait<'_> {
         Ok(found)
     }
 
+    /// Begins a batch of accepts of its own.
+    pub(crate) fn begin_batch(&self) {
+        self.core.begin_batch();
+    }
+
     /// Whether the time is over.
     pub(crate) fn is_over(&self) -> bool {
         self.until.is_some_and(|until| self.core.driver.borrow().now() >= until)

@@ -17,8 +17,9 @@ impl ServerCore {
         }
         let before = self.acceptor.borrow().accepted_in_all();
         let wait = self.event_loop.begin_wait(timeout);
-        self.turn_began();
         loop {
+            wait.begin_batch();
+            self.update_credit();
             let listener = self.listening.get().filter(|_| self.credit() > 0);
             let interest = listener.map(|it| Interest::readable(it.token));
             let ready = wait.round(interest, self.retry_at());

@@ -36,30 +36,29 @@ impl SocketCore {
         if ends {
             self.error.set(SocketError::RemoteHostClosed);
             self.note(Tale::Error);
+            self.note(Tale::LastWordsSaid);
         }
-        self.tell(); // a slot may still write its last words
-        if ends && self.is_open() {
-            self.begin_ending();
-            self.tell();
-        }
+        self.tell();
     }
 
     /// Nothing more can be written; ends at once if nothing is buffered.
-    fn begin_ending(self: &Rc<Self>) {
+    pub(super) fn begin_ending(self: &Rc<Self>) {
+        if !self.is_open() {
+            return;
+        }
         self.phase.set(Phase::Ending);
         self.note(Tale::Closing);
         if self.bytes_to_write() == 0 {
             self.finish();
         } else {
+            self.update_reading();
             self.make_dirty();
         }
     }
 
     fn disconnect_from_host(self: &Rc<Self>) {
-        if self.is_open() {
-            self.begin_ending();
-            self.tell();
-        }
+        self.begin_ending();
+        self.tell();
     }
 
     fn abort(self: &Rc<Self>) {
@@ -86,30 +85,36 @@ impl SocketCore {
             if self.set(Flag::Pending, false) {
                 self.event_loop.driver.borrow_mut().hold(self.token, false);
             }
-            if self.bytes_to_write() == 0 || !self.event_loop.in_turn() {
+            let turn_will_end = self.event_loop.in_turn() && self.event_loop.has_handles();
+            if self.bytes_to_write() == 0 || !turn_will_end {
                 self.push_out();
             }
         }
         match self.bytes_to_write() {
             0 => {}
             _ if self.is_closed() => {}
-            _ if !self.event_loop.has_handles() => self.cut(),
+            _ if !self.event_loop.has_handles() => drop(self.cut()),
             unsent => {
                 self.update_reading();
                 self.event_loop.departing.watch_sending(&self.event_loop, self.token, unsent);
             }
         }
-        if self.is_closed() && (self.has(Flag::Dirty) || self.has(Flag::Queued)) {
-            self.event_loop.forget(self);
+        if self.set(Flag::Queued, false) {
+            self.event_loop.forget_telling(self);
+        }
+        if self.is_closed() && self.set(Flag::Dirty, false) {
+            self.event_loop.forget_dirty(self);
         }
     }
 
-    /// Closes at once, whatever is unsent.
-    pub(crate) fn cut(self: &Rc<Self>) {
-        if !self.is_closed() {
+    /// Closes at once, whatever is unsent; true if it was open.
+    pub(crate) fn cut(self: &Rc<Self>) -> bool {
+        let open = !self.is_closed();
+        if open {
             self.leave();
             self.event_loop.close(self.token);
         }
+        open
     }
 }
 

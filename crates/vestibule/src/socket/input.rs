@@ -1,4 +1,4 @@
-use super::core::{Flag, SocketCore};
+use super::core::{Flag, Phase, SocketCore};
 use super::read_buffer::ReadBuffer;
 use super::socket_signal::{SignalKind, Told};
 use crate::event_loop::RECEIVE_SIZE;
@@ -32,8 +32,8 @@ impl SocketCore {
         if self.has(Flag::InputEnded) || self.is_closed() {
             return 0;
         }
-        if self.is_abandoned() {
-            return u32::MAX; // it is discarded, so that a peer that sends before it reads gets to reading
+        if self.phase.get() == Phase::Ending {
+            return u32::MAX; // what is too much is discarded, so that a peer that sends first gets to reading
         }
         match self.read_limit.get() {
             _ if self.has(Flag::Pressed) => 0,
@@ -44,6 +44,9 @@ impl SocketCore {
 
     /// Tells the driver when it may receive more or less than before.
     pub(super) fn update_reading(&self) {
+        if self.is_closed() {
+            return; // the connection may linger, with a credit of its own
+        }
         let credit = self.credit();
         if self.granted.replace(credit) != credit {
             self.event_loop.driver.borrow_mut().grant_bytes(self.token, credit);
@@ -51,18 +54,30 @@ impl SocketCore {
     }
 
     /// The loop received something: lends it to the slots of `ready_read` and keeps what they leave.
-    pub(crate) fn deliver(self: &Rc<Self>, buffer: Box<ReadBuffer>) {
-        if self.is_abandoned() {
+    pub(crate) fn deliver(self: &Rc<Self>, mut buffer: Box<ReadBuffer>) {
+        if self.phase.get() == Phase::Ending {
+            buffer.truncate(self.room_while_ending());
+        }
+        if buffer.is_empty() {
             return self.event_loop.buffers.give_read_buffer(buffer);
         }
         self.add_input(buffer);
         self.tell_ready_read();
     }
 
+    /// How much of what still comes is kept.
+    fn room_while_ending(&self) -> usize {
+        match self.read_limit.get() {
+            _ if self.is_abandoned() => 0,
+            0 => usize::MAX,
+            limit => (limit as usize).saturating_sub(self.bytes_available()),
+        }
+    }
+
     /// The reference does not tell it inside itself.
     fn tell_ready_read(self: &Rc<Self>) {
         if self.set(Flag::Delivering, true) {
-            return;
+            return self.update_reading();
         }
         let _delivering = Delivering(self);
         self.emit(SignalKind::ReadyRead, Told::Nothing);
@@ -131,6 +146,9 @@ impl SocketCore {
     /// Receives once, for a wait, and tells it.
     pub(super) fn receive_now(self: &Rc<Self>) -> Received {
         let credit = usize::try_from(self.credit()).unwrap_or(usize::MAX).min(RECEIVE_SIZE);
+        if credit == 0 {
+            return Received::Nothing; // a slot has filled the buffer since the wait began
+        }
         let mut buffer = self.event_loop.buffers.read_buffer();
         let received = {
             let room = buffer.room().get_mut(..credit).unwrap_or_default();

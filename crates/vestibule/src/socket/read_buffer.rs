@@ -51,6 +51,11 @@ impl ReadBuffer {
         self.start = self.end.min(self.start.saturating_add(length));
     }
 
+    /// Keeps the first so many unread bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.end = self.end.min(self.start.saturating_add(length));
+    }
+
     pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
     }

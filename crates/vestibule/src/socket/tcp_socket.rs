@@ -175,6 +175,7 @@ impl TcpSocket {
     pub(crate) fn set_pending(&self, pending: bool) {
         self.core.set(Flag::Pending, pending);
         self.core.hold(pending);
+        self.core.tell_later();
     }
 }
 

@@ -14,17 +14,20 @@ pub(super) enum Tale {
     /// The read channel finished, before the connection ends.
     FinishedFirst = 2,
     Error = 4,
-    Closing = 8,
-    Unconnected = 16,
+    /// Nothing to be told: the connection begins to end, now that slots had their last words.
+    LastWordsSaid = 8,
+    Closing = 16,
+    Unconnected = 32,
     /// The read channel finished, because the connection ended.
-    Finished = 32,
-    Gone = 64,
+    Finished = 64,
+    Gone = 128,
 }
 
-const IN_ORDER: [Tale; 7] = [
+const IN_ORDER: [Tale; 8] = [
     Tale::BytesWritten,
     Tale::FinishedFirst,
     Tale::Error,
+    Tale::LastWordsSaid,
     Tale::Closing,
     Tale::Unconnected,
     Tale::Finished,
@@ -62,9 +65,10 @@ impl SocketCore {
         self.tales.get() != 0
     }
 
-    /// Tells everything that was noted. Inside itself it does nothing: the outer one goes on.
+    /// Tells everything that was noted. Inside itself it does nothing: the outer one goes on. Of a socket that waits
+    /// to be taken nothing is told until it is.
     pub(crate) fn tell(self: &Rc<Self>) {
-        if !self.has_tales() || self.set(Flag::Telling, true) {
+        if !self.has_tales() || self.has(Flag::Pending) || self.set(Flag::Telling, true) {
             return;
         }
         let _telling = Telling(self);
@@ -93,6 +97,7 @@ impl SocketCore {
             }
             Tale::FinishedFirst | Tale::Finished => self.emit(SignalKind::ReadChannelFinished, Told::Nothing),
             Tale::Error => self.emit(SignalKind::ErrorOccurred, Told::Error(self.error.get())),
+            Tale::LastWordsSaid => self.begin_ending(),
             Tale::Closing => self.tell_state(SocketState::Closing),
             Tale::Unconnected => self.tell_state(SocketState::Unconnected),
             Tale::Gone => {

@@ -15,8 +15,7 @@ impl SocketCore {
     fn wait_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
         let readable = self.credit() > 0;
         let writable = self.bytes_to_write() > 0;
-        let end = !readable && !self.has(Flag::InputEnded);
-        let interest = Interest { token: self.token, readable, writable, end };
+        let interest = Interest { token: self.token, readable, writable, end: !readable };
         let ready =
             wait.round(Some(interest), None).map_err(|error| Error::system(Operation::Wait, error))?;
         self.tell();
@@ -81,7 +80,7 @@ impl SocketCore {
 
     fn wait_for_bytes_written(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
         let sent = self.sent.get();
-        if self.untold.get() > 0 {
+        if self.untold.get() > 0 && !self.has(Flag::Telling) {
             self.tell();
             return Ok(true);
         }

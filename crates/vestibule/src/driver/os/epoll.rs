@@ -160,7 +160,8 @@ impl Epoll {
         let (slot, generation) = (token.slot(), token.generation());
         if token.is_listener() {
             let listener = self.listeners.remove(slot, generation)?;
-            if listener.armed != 0 && Rc::strong_count(&listener.descriptor) > 1 {
+            if listener.armed != 0 {
+                // A parent, systemd or the program may keep the listening socket open.
                 self.unregister((*listener.descriptor).as_fd());
             }
             self.released = true;

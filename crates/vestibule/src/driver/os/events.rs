@@ -54,8 +54,10 @@ impl Epoll {
 
     /// The next thing that happened since the last wait; at most one system call.
     pub(in crate::driver) fn next(&mut self, buffer: &mut [u8]) -> Option<Completion> {
-        if let Some((token, errno)) = self.refused.pop() {
-            return Some(Completion::Failed(token, errno));
+        while let Some((token, errno)) = self.refused.pop() {
+            if self.descriptor(token).is_some() {
+                return Some(Completion::Failed(token, errno));
+            }
         }
         while let Some(event) = self.events.get(self.at) {
             let (number, flags) = (event.data.u64(), event.flags);
@@ -111,8 +113,13 @@ impl Epoll {
             return Some(Completion::Writable(token));
         }
         let readable = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP;
-        if !flags.intersects(readable) || connection.has(bits::HELD) || connection.has(bits::ENDED) {
+        if !flags.intersects(readable) || connection.has(bits::HELD) {
             return None;
+        }
+        if connection.has(bits::ENDED) {
+            // A hang-up without an error: somebody else ended this side too.
+            let hung_up = flags.contains(EventFlags::HUP);
+            return hung_up.then(|| Completion::Failed(token, connection.noted_error()));
         }
         if connection.credit == 0 {
             let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP);

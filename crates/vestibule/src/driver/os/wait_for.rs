@@ -70,7 +70,7 @@ impl Epoll {
         flags
     }
 
-    fn descriptor(&self, token: Token) -> Option<BorrowedFd<'_>> {
+    pub(super) fn descriptor(&self, token: Token) -> Option<BorrowedFd<'_>> {
         let (slot, generation) = (token.slot(), token.generation());
         if token.is_listener() {
             self.listeners.get(slot, generation).map(|listener| (*listener.descriptor).as_fd())

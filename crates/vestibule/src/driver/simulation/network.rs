@@ -12,7 +12,8 @@ use std::time::Duration;
 
 /// A network in memory, with virtual time: servers and sockets run on it unchanged, and clients are driven by hand.
 ///
-/// Nothing here waits: a loop on this network that has nothing to do moves the clock on by its time-out. Which of
+/// Nothing here waits: a loop on this network that has nothing to do moves the clock on by its time-out. A loop that
+/// always has something to do takes a microsecond a turn after a while. Which of
 /// several ready objects comes first, and how many bytes go at once, is drawn from the seed; the same seed and the same
 /// steps give the same run. A loop that would wait for ever gets an error instead, because nothing can ever happen.
 ///

@@ -23,6 +23,9 @@ pub(crate) struct SimulatedDriver {
     pub(super) connections: Slots<Connection>,
     pub(super) tokens: Vec<Token>,
     pub(super) ready: VecDeque<Token>,
+    pub(super) woken: bool,
+    /// Turns since time passed.
+    pub(super) busy_turns: u32,
     released: bool,
 }
 
@@ -49,6 +52,8 @@ impl SimulatedDriver {
             connections: Slots::default(),
             tokens: Vec::new(),
             ready: VecDeque::new(),
+            woken: false,
+            busy_turns: 0,
             released: false,
         }
     }
@@ -180,7 +185,7 @@ impl SimulatedDriver {
 
     pub(in crate::driver) fn now(&self) -> Instant {
         let network = lock(&self.network);
-        network.started + network.elapsed
+        network.now()
     }
 }
 

@@ -80,6 +80,18 @@ impl State {
         }
     }
 
+    /// Time passes; more than the clock can count is as much as it can.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let elapsed = self.elapsed.saturating_add(time);
+        if self.started.checked_add(elapsed).is_some() {
+            self.elapsed = elapsed;
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.started + self.elapsed
+    }
+
     /// Forgets a connection that both sides have left.
     pub(super) fn sweep(&mut self, id: u64) {
         if self.pipes.get(&id).is_some_and(|pipe| pipe.client_gone && pipe.server_gone) {
