@@ -127,6 +127,7 @@ on_both! {
 
     fn a_value_for_a_loop_that_is_gone_comes_back_and_what_waited_is_dropped(world: &World) {
         let event_loop = world.event_loop();
+        let _server = TcpServer::new(&event_loop); // keeps what it needs of the loop, but not the loop
         let (sender, got) = collecting(&event_loop);
         let bounded = event_loop.bounded_channel(1, |_: Arc<()>| ());
         let value = Arc::new(());

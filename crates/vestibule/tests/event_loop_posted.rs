@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{World, until};
-use vestibule::{EventLoop, EventLoopHandle, SendError};
+use vestibule::{EventLoop, EventLoopHandle, SendError, TcpServer};
 
 /// A wait that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -120,6 +120,27 @@ on_both! {
         assert_eq!(words(&log), "later");
     }
 
+    fn what_a_call_of_an_inner_turn_posts_runs_in_the_turn_after_that(world: &World) {
+        let event_loop = world.event_loop();
+        let (handle, log) = (event_loop.handle(), Words::default());
+        let seen = Arc::clone(&log);
+        let outer = move |event_loop: &EventLoop| {
+            post_word(&event_loop.handle(), &seen, "posted-by-outer");
+            event_loop.process_events(LOOK).unwrap();
+            seen.lock().unwrap().push("end".to_owned());
+        };
+        handle.post(outer).unwrap();
+        let seen = Arc::clone(&log);
+        let inner = move |event_loop: &EventLoop| {
+            seen.lock().unwrap().push("inner".to_owned());
+            post_word(&event_loop.handle(), &seen, "posted-by-inner");
+        };
+        handle.post(inner).unwrap();
+        event_loop.process_events(Some(LIMIT)).unwrap();
+        event_loop.process_events(LOOK).unwrap();
+        assert_eq!(words(&log), "inner posted-by-outer end posted-by-inner");
+    }
+
     fn a_panic_in_a_posted_call_comes_out_and_the_next_turn_makes_the_others(world: &World) {
         let event_loop = world.event_loop();
         let (handle, log) = (event_loop.handle(), Words::default());
@@ -136,13 +157,17 @@ on_both! {
         event_loop.process_events(Some(LIMIT)).unwrap();
         assert_eq!(words(&log), "after posted-by-it");
         handle.post(|_| boom()).unwrap();
+        post_word(&handle, &log, "left");
         assert!(unwinds(|| run(&event_loop)), "out of a run too");
+        event_loop.process_events(Some(LIMIT)).unwrap();
+        assert_eq!(words(&log), "left", "nobody else woke the loop");
         handle.quit();
         run(&event_loop);
     }
 
     fn a_call_for_a_loop_that_is_gone_comes_back_and_can_still_be_made(world: &World) {
         let (event_loop, other) = (world.event_loop(), world.event_loop());
+        let _server = TcpServer::new(&event_loop); // keeps what it needs of the loop, but not the loop
         let handle = event_loop.handle();
         let log = Words::default();
         let waiting = Arc::new(());

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 use support::{Log, World};
-use vestibule::{EventLoop, TimerId};
+use vestibule::{EventLoop, TcpServer, TimerId};
 
 /// A wait that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -150,6 +150,7 @@ on_both! {
 
     fn timers_go_with_the_loop_and_with_them_what_they_captured(world: &World) {
         let event_loop = world.event_loop();
+        let _server = TcpServer::new(&event_loop); // keeps what it needs of the loop, but not the loop
         let held = Rc::new(());
         let (once, every) = (Rc::clone(&held), Rc::clone(&held));
         event_loop.single_shot(ms(1), move |_| drop(once));

@@ -62,6 +62,16 @@ fn a_limit_ends_before_a_timer_that_is_due_later() {
 }
 
 #[test]
+fn a_killed_timer_wakes_nobody() {
+    let (network, event_loop) = virtual_time();
+    let once = event_loop.single_shot(ms(10), |_| panic!("killed"));
+    let every = event_loop.start_timer(ms(20), |_| panic!("killed"));
+    assert!(event_loop.kill_timer(once) && event_loop.kill_timer(every));
+    event_loop.process_events(Some(ms(100))).unwrap();
+    assert_eq!(network.elapsed(), ms(100));
+}
+
+#[test]
 fn a_repeating_timer_runs_an_interval_apart() {
     let (network, event_loop) = virtual_time();
     let times = Rc::new(RefCell::new(Vec::new()));

@@ -80,6 +80,17 @@ fn a_slot_is_disconnected_once_and_its_captures_go_with_it() {
 }
 
 #[test]
+fn disconnecting_a_slot_leaves_the_others_in_their_order() {
+    let (bell, log) = (Bell::default(), Log::default());
+    let ids = ["one", "two", "three", "four"].map(|word| bell.say(&log, word));
+    for (id, left) in [(ids[0], "two three four"), (ids[2], "two four")] {
+        assert!(bell.rung.disconnect(id));
+        bell.ring();
+        assert_eq!(log.take(), left);
+    }
+}
+
+#[test]
 fn an_id_from_another_signal_disconnects_nothing() {
     let (bell, other, log) = (Bell::default(), Bell::default(), Log::default());
     let foreign = other.say(&log, "other");

@@ -134,7 +134,7 @@ impl Departing {
         let mut number = 0;
         for token in tokens {
             if let Some(socket) = core.sockets.get(token) {
-                socket.push_out();
+                socket.push_out_all();
                 number += usize::from(socket.cut());
             } else {
                 self.end(core, token);

@@ -85,8 +85,9 @@ impl SocketCore {
             if self.set(Flag::Pending, false) {
                 self.event_loop.driver.borrow_mut().hold(self.token, false);
             }
-            let turn_will_end = self.event_loop.in_turn() && self.event_loop.has_handles();
-            if self.bytes_to_write() == 0 || !turn_will_end {
+            if !self.event_loop.has_handles() {
+                self.push_out_all();
+            } else if self.bytes_to_write() == 0 || !self.event_loop.in_turn() {
                 self.push_out();
             }
         }
@@ -105,6 +106,11 @@ impl SocketCore {
         if self.is_closed() && self.set(Flag::Dirty, false) {
             self.event_loop.forget_dirty(self);
         }
+    }
+
+    /// Sends as long as the system takes any.
+    pub(crate) fn push_out_all(self: &Rc<Self>) {
+        while self.push_out() > 0 && !self.is_closed() {}
     }
 
     /// Closes at once, whatever is unsent; true if it was open.

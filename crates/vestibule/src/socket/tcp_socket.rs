@@ -28,7 +28,8 @@ use std::rc::Rc;
 /// [`disconnected`](Self::disconnected). See also [`set_half_open`](Self::set_half_open).
 ///
 /// **Telling.** `flush`, `disconnect_from_host`, `close`, `abort` and the waits run slots before they return; do not hold
-/// a `RefCell`'s borrow across them. Everything else only notes what is to be told, and the loop tells it.
+/// a `RefCell`'s borrow across them. Everything else only notes what is to be told, and the loop tells it. In a slot of
+/// one of the socket's own signals other than `ready_read`, what these calls bring about is told when that slot returns.
 ///
 /// # Examples
 ///

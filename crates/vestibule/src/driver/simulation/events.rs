@@ -60,17 +60,17 @@ impl SimulatedDriver {
     }
 
     fn next_of_connection(&mut self, token: Token, buffer: &mut [u8]) -> Option<Completion> {
-        let connection = self.connections.get_mut(token.slot(), token.generation());
-        let Some(connection) = connection.filter(|connection| !connection.held) else {
-            self.ready.pop_front();
-            return None;
-        };
+        self.ready.pop_front();
+        let connection = self.connections.get_mut(token.slot(), token.generation())?;
         let (reset, room) = connection.far.with(|pipe| (pipe.reset, pipe.to_client.len() < WINDOW))?;
         if connection.unsent && room && !reset {
-            connection.unsent = false; // the same object may have bytes to receive: it stays in front
+            connection.unsent = false;
+            self.ready.push_front(token); // the same object may have bytes to receive
             return Some(Completion::Writable(token));
         }
-        self.ready.pop_front();
+        if connection.held {
+            return None;
+        }
         if reset {
             return Some(Completion::Failed(token, Errno::CONNRESET));
         }
@@ -139,13 +139,16 @@ impl SimulatedDriver {
         let write = interest.map_or(connection.unsent, |interest| interest.writable);
         let held = connection.held && interest.is_none();
         let ready = connection.far.with(|pipe| {
+            if held {
+                return write && pipe.to_client.len() < WINDOW && !pipe.reset;
+            }
             let end = pipe.client_ended
                 && pipe.to_server.is_empty()
                 && interest.map_or(!connection.ended, |it| it.readable || (it.end && !connection.ended));
             let room = pipe.to_client.len() < WINDOW;
             pipe.reset || (read && !pipe.to_server.is_empty()) || end || (write && room)
         });
-        !held && ready.unwrap_or(false)
+        ready.unwrap_or(false)
     }
 }
 
