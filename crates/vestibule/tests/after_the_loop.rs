@@ -37,7 +37,8 @@ fn adopt(event_loop: &EventLoop, listener: OwnedFd) -> TcpServer {
 }
 
 on_both! {
-    /// 1. The loop and the server are gone. 2. A wait of the socket runs a slot, which writes and drops the owner.
+    /// 1. The loop and the server are gone.
+    /// 2. A wait of the socket runs a slot, which writes and drops the owner.
     fn what_a_slot_of_a_wait_wrote_leaves_though_nobody_takes_turns_any_more(world: &World) {
         let (event_loop, server, socket, mut client) = world.pair();
         drop(server);
@@ -58,8 +59,9 @@ on_both! {
         assert_eq!(client.receive_to_end(&world.event_loop()), b"goodbye");
     }
 
-    /// 1. A socket has more to send than the network takes, and is dropped. 2. The peer reads what is under way, so that
-    /// there is room again. 3. The last handle of the loop is dropped before any turn was told of the room.
+    /// 1. A socket has more to send than the network takes, and is dropped.
+    /// 2. The peer reads what is under way, so that there is room again.
+    /// 3. The last handle of the loop is dropped before any turn was told of the room.
     fn dropping_the_loop_sends_what_now_fits(world: &World) {
         let (event_loop, _server, socket, mut client) = world.pair();
         let all = too_many(world);
@@ -108,9 +110,9 @@ on_both! {
 
         let (lingering, mut far) = pairs.remove(0);
         far.send(&event_loop, b"unread");
-        lingering.write(&[1; 20_000]); // too much for closing at once
+        lingering.write(&vec![1; 20_000]); // too much for closing at once
         lingering.disconnect_from_host();
-        assert_eq!(far.receive_to_end(&event_loop), [1; 20_000]);
+        assert_eq!(far.receive_to_end(&event_loop), vec![1; 20_000]);
         drop((far, far_of_dropped));
         assert_eq!(event_loop.finish(Duration::MAX).unwrap(), 0);
 
@@ -138,8 +140,9 @@ on_both! {
     }
 }
 
-/// 1. A server adopts a listener of which somebody holds another descriptor. 2. It closes. 3. A client connects to what
-/// still listens: that is nobody's business here.
+/// 1. A server adopts a listener of which somebody holds another descriptor.
+/// 2. It closes.
+/// 3. A client connects to what still listens: that is nobody's business here.
 #[test]
 fn a_closed_listener_that_lives_elsewhere_does_not_wake_the_loop() {
     let event_loop = EventLoop::new().unwrap();
@@ -168,8 +171,10 @@ fn a_closed_listener_whose_descriptor_was_taken_does_not_wake_the_loop() {
     }
 }
 
-/// 1. A server adopts a listener of which somebody holds another descriptor. 2. It closes. 3. It adopts a copy, which
-/// gets the number of the first one. 4. A client connects.
+/// 1. A server adopts a listener of which somebody holds another descriptor.
+/// 2. It closes.
+/// 3. It adopts a copy, which gets the number of the first one.
+/// 4. A client connects.
 #[test]
 fn a_listener_that_was_closed_can_be_adopted_again() {
     let event_loop = EventLoop::new().unwrap();
@@ -190,8 +195,9 @@ fn a_listener_that_was_closed_can_be_adopted_again() {
     assert_eq!(log.take(), "");
 }
 
-/// 1. The peer of a half-open socket ends. 2. Somebody who shares the descriptor ends the other direction, and the peer
-/// closes: from now on the kernel tells that the connection is hung up.
+/// 1. The peer of a half-open socket ends.
+/// 2. Somebody who shares the descriptor ends the other direction, and the peer closes: from now on the
+///    kernel tells that the connection is hung up.
 #[test]
 fn a_half_open_socket_that_is_hung_up_does_not_wake_the_loop() {
     let event_loop = EventLoop::new().unwrap();

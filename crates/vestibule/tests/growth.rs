@@ -63,8 +63,10 @@ fn accepting_in_waits() -> isize {
     })
 }
 
-/// 1. A socket has more to send than fits. 2. A wait of the server sends a part, which a turn would tell, but none comes.
-/// 3. The socket is dropped. 4. The peer reads to the end.
+/// 1. A socket has more to send than fits.
+/// 2. A wait of the server sends a part, which a turn would tell, but none comes.
+/// 3. The socket is dropped.
+/// 4. The peer reads to the end.
 fn sending_in_waits_of_others() -> isize {
     let (network, _event_loop, server) = server();
     growth(|| {
@@ -72,7 +74,7 @@ fn sending_in_waits_of_others() -> isize {
         let client = network.connect(7).unwrap();
         assert!(wait());
         let socket = server.next_pending_connection().unwrap();
-        socket.write(&[1; 150_000]);
+        socket.write(&vec![1; 150_000]);
         wait();
         drop(socket);
         for _ in 0..40 {

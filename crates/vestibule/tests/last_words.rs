@@ -23,7 +23,7 @@ fn too_many(world: &World) -> Vec<u8> {
     vec![1; if matches!(world, World::Os) { 16 << 20 } else { 1 << 20 }]
 }
 
-/// A slot that runs where the owner's only handle can be dropped.
+/// Connects a slot of `ready_read` that can drop the socket's owner.
 fn with_owner(socket: TcpSocket, slot: impl Fn(&TcpSocket, &Owner) + 'static) -> Owner {
     let owner = Owner::default();
     let weak = Rc::downgrade(&owner);
@@ -32,7 +32,7 @@ fn with_owner(socket: TcpSocket, slot: impl Fn(&TcpSocket, &Owner) + 'static) ->
     owner
 }
 
-/// Steps 3 to 5 of the tests of lingering.
+/// Steps 3 to 5 of the first tests.
 fn sends_more_and_reads(world: &World, event_loop: &EventLoop, client: &mut Client, expected: &[u8]) {
     client.send(event_loop, b"more");
     if matches!(world, World::Os) {
@@ -45,8 +45,11 @@ fn sends_more_and_reads(world: &World, event_loop: &EventLoop, client: &mut Clie
 }
 
 on_both! {
-    /// 1. The peer sends something. 2. In `ready_read` it is read, answered, and the connection ended: it lingers.
-    /// 3. The peer sends more. 4. That is discarded until the lingering is over. 5. Only then the peer reads.
+    /// 1. The peer sends something.
+    /// 2. In `ready_read` it is read, answered, and the connection ended: it lingers.
+    /// 3. The peer sends more.
+    /// 4. That is discarded until the lingering is over.
+    /// 5. Only then the peer reads.
     fn what_was_written_before_the_end_in_ready_read_arrives_though_the_peer_sends_more(world: &World) {
         let (event_loop, _server, socket, mut client) = world.pair();
         let answer = at_once(world);
@@ -89,8 +92,10 @@ on_both! {
         sends_more_and_reads(world, &event_loop, &mut client, &answer);
     }
 
-    /// 1. The peer sends and does not read. 2. A wait finds the socket readable and writable. 3. It sends first, which
-    /// `bytes_written` tells, whose slot writes so much that nothing is received for now.
+    /// 1. The peer sends and does not read.
+    /// 2. A wait finds the socket readable and writable.
+    /// 3. It sends first, which `bytes_written` tells, whose slot writes so much that nothing is received for
+    ///    now.
     fn a_wait_invents_no_end_when_a_slot_writes_too_much_for_receiving(world: &World) {
         let (event_loop, _server, socket, mut client) = world.pair();
         let (bytes, once) = (too_many(world), Cell::new(true));
@@ -127,8 +132,9 @@ on_both! {
         assert_eq!((socket.read_all(), socket.state()), (b"1234567".to_vec(), SocketState::Connected));
     }
 
-    /// 1. The peer begins to send much. 2. In `ready_read` so much is written that most of it waits, and the connection
-    /// is ended. 3. The peer goes on sending to its end and only then reads: it must not wait for ever.
+    /// 1. The peer begins to send much.
+    /// 2. In `ready_read` so much is written that most of it waits, and the connection is ended.
+    /// 3. The peer goes on sending to its end and only then reads: it must not wait for ever.
     fn a_socket_that_is_closing_discards_what_the_peer_sends_until_it_reads(world: &World) {
         for keep in [true, false] {
             let (event_loop, _server, socket, mut client) = world.pair();
@@ -149,7 +155,9 @@ on_both! {
         }
     }
 
-    /// 1. The peer ends. 2. A slot that is told so panics, which comes out. 3. Later turns tell the rest.
+    /// 1. The peer ends.
+    /// 2. A slot that is told so panics, which comes out.
+    /// 3. Later turns tell the rest.
     fn a_panic_in_a_slot_that_is_told_the_end_delays_the_rest_only(world: &World) {
         for in_finished in [true, false] {
             let (event_loop, _server, socket, client) = world.pair();
@@ -170,8 +178,9 @@ on_both! {
         }
     }
 
-    /// 1. The peer ends. 2. A slot of `bytes_written` takes turns, in which the end arrives. 3. It is told when that slot
-    /// is over: writing is still possible then.
+    /// 1. The peer ends.
+    /// 2. A slot of `bytes_written` takes turns, in which the end arrives.
+    /// 3. It is told when that slot is over: writing is still possible then.
     fn last_words_are_said_also_when_the_end_came_in_a_nested_turn(world: &World) {
         let (event_loop, _server, socket, mut client) = world.pair();
         let (lp, once) = (event_loop.clone(), Cell::new(true));
@@ -190,8 +199,12 @@ on_both! {
         assert_eq!(client.receive_to_end(&event_loop), b"xbye");
     }
 
-    /// 1. A socket with something unsent is appended by hand. 2. That leaves. 3. The peer reads it and resets. 4. More is
-    /// written, which fails. 5. The socket is handed out. 6. Turns tell everything.
+    /// 1. A socket with something unsent is appended by hand.
+    /// 2. That leaves.
+    /// 3. The peer reads it and resets.
+    /// 4. More is written, which fails.
+    /// 5. The socket is handed out.
+    /// 6. Turns tell everything.
     fn of_a_pending_socket_everything_is_told_once_it_is_taken(world: &World) {
         let (event_loop, server, socket, mut client) = world.pair();
         let log = Log::default();

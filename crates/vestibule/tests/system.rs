@@ -163,7 +163,8 @@ fn a_connected_descriptor_is_adopted_and_others_come_back() {
 }
 
 /// 1. The program keeps a duplicate of a connection's descriptor.
-/// 2. The socket closes: the duplicate keeps the kernel's socket open, so that closing does not end its registration.
+/// 2. The socket closes: the duplicate keeps the kernel's socket open, so that closing does not end its
+///    registration.
 /// 3. The peer sends: nothing may spin.
 #[test]
 fn a_duplicated_descriptor_does_not_make_the_loop_spin() {

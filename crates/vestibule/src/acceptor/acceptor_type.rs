@@ -79,7 +79,7 @@ impl Acceptor {
         self.supply = Supply::Enough;
     }
 
-    /// Closing forgets what was pending and any lack of resources, but not a pause.
+    /// Forgets any lack of resources, but neither what is pending nor a pause.
     pub(crate) fn stopped_listening(&mut self) {
         self.listening = false;
         self.supply = Supply::Enough;

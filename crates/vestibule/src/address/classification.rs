@@ -69,8 +69,8 @@ impl HostAddress {
         }
     }
 
-    /// Whether it is none of the special kinds, nor of `0.0.0.0/8` (this network) or `240.0.0.0/4` (reserved); as in the reference's `isGlobal`, addresses for private use, unique
-    /// local and site-local ones count as global.
+    /// Whether it is none of the special kinds, nor of `0.0.0.0/8` (this network) or `240.0.0.0/4` (reserved). As in the
+    /// reference's `isGlobal`, addresses for private use, unique local and site-local ones count as global.
     pub fn is_global(&self) -> bool {
         let special = match self.plain() {
             Plain::V4(address) => matches!(address.octets()[0], 0 | 240..),

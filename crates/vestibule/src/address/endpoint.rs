@@ -55,6 +55,9 @@ fn parse(text: &str) -> Option<Endpoint> {
     let (address, port) = text.rsplit_once(':')?;
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     let port = port.parse().ok().filter(|_| digits)?;
+    if address.contains(char::is_whitespace) {
+        return None;
+    }
     let address = match address {
         "" | "*" => HostAddress::ANY,
         _ => match address.strip_prefix('[') {

@@ -117,7 +117,7 @@ impl HostAddress {
 
     /// The same IPv6 address in another scope; `None` removes it. Other addresses stay as they are.
     ///
-    /// A scope longer than the 15 bytes of an interface's name cannot name one and removes the scope too.
+    /// A text that cannot name an interface (longer than 15 bytes, or with blanks or the like) removes the scope too.
     #[must_use]
     pub fn with_scope_id(self, scope: Option<&str>) -> Self {
         match self.0 {

@@ -39,9 +39,8 @@ impl FromStr for HostAddress {
             return Ok(address.into());
         }
         let (address, scope) = trimmed.split_once('%').unwrap_or((trimmed, ""));
-        let printable = scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%' && byte != b'/');
         match (address.parse::<Ipv6Addr>(), Scope::new(scope)) {
-            (Ok(address), Some(scope)) if printable => Ok(Self(Kind::V6(address, scope))),
+            (Ok(address), Some(scope)) => Ok(Self(Kind::V6(address, scope))),
             _ => Err(AddressParseError::new(text, "an IP address")),
         }
     }

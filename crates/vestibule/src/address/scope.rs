@@ -13,8 +13,11 @@ pub(crate) struct Scope {
 impl Scope {
     pub(crate) const NONE: Self = Self { length: 0, text: [0; LONGEST] };
 
-    /// `None` when the text is too long to name an interface.
+    /// `None` when the text cannot name an interface: too long, or with blanks, control characters, `%` or `/`.
     pub(crate) fn new(text: &str) -> Option<Self> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%' && byte != b'/') {
+            return None;
+        }
         let mut scope = Self::NONE;
         scope.text.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         scope.length = u8::try_from(text.len()).ok()?;

@@ -78,6 +78,9 @@ impl FromStr for Subnet {
 }
 
 fn parse(text: &str) -> Option<Subnet> {
+    if text.contains(char::is_whitespace) {
+        return None;
+    }
     let (address, mask) = match text.split_once('/') {
         Some((address, mask)) => (address, Some(mask)),
         None => (text, None),

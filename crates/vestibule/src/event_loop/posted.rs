@@ -36,9 +36,12 @@ impl Posted {
         self.queue().closed
     }
 
-    /// Whether there are calls that nobody has run.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.queue().calls.is_empty()
+    /// A nested turn begins: the turn around it may have calls left that it has not made yet.
+    pub(super) fn wake_for_the_rest(&self) {
+        let waiting = !self.queue().calls.is_empty();
+        if waiting {
+            self.wake();
+        }
     }
 
     pub(super) fn is_attached(&self) -> bool {

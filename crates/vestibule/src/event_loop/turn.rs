@@ -10,17 +10,15 @@ impl LoopCore {
     /// Waits at most so long, and does everything that is to be done then, once.
     pub(super) fn take_turn(self: &Rc<Self>, timeout: Option<Duration>) -> io::Result<()> {
         self.open()?;
-        // The turn around a nested one may have fetched calls that it has not made yet.
-        let left_over = self.in_turn() && self.posted.is_waiting();
+        if self.in_turn() {
+            self.posted.wake_for_the_rest();
+        }
         let _inside = self.enter();
         self.begin_batches();
         self.tell_and_flush();
-        let timeout = if left_over { Some(Duration::ZERO) } else { self.until_next_work(timeout) };
+        let timeout = self.until_next_work(timeout);
         self.driver.borrow_mut().wait(timeout)?;
         self.dispatch();
-        if left_over {
-            self.run_posted();
-        }
         self.departing.expire(self);
         self.timers.run_due(&EventLoop::lent(self));
         self.tell_and_flush();
