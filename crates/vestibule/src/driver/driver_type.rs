@@ -75,6 +75,7 @@ impl Driver {
 
     /// Takes over a connection; `None` when it belongs to another kind of driver. Nothing is received before bytes
     /// are granted.
+    #[allow(clippy::unnecessary_wraps, reason = "with the simulation there are two kinds of driver")]
     pub(crate) fn adopt(&mut self, transport: Transport) -> Option<Token> {
         match (self, transport) {
             (Self::Os(driver), Transport::Descriptor { descriptor, shared }) => {
