@@ -278,6 +278,42 @@ on_both! {
         }
     }
 
+    fn a_panic_comes_out_of_a_wait_and_out_of_run_and_leaves_both_usable(world: &World) {
+        let (event_loop, server) = world.server();
+        let fuse = Rc::new(Cell::new(false));
+        let lit = Rc::clone(&fuse);
+        server.new_connection().connect(move |_| assert!(!lit.replace(false), "the fuse"));
+        let patience = Some(Duration::from_secs(5));
+        for in_wait in [true, false, true] {
+            fuse.set(true);
+            let mut client = world.connect(server.server_port());
+            let blown = catch_unwind(AssertUnwindSafe(|| {
+                if in_wait { server.wait_for_new_connection(patience).map(drop) } else { event_loop.run() }
+            }));
+            assert!(blown.is_err() && !fuse.get());
+            assert!(server.wait_for_new_connection(patience).unwrap(), "it is pending");
+            let socket = server.next_pending_connection().unwrap();
+            client.send(&event_loop, b"ping");
+            until(&event_loop, || socket.bytes_available() == 4);
+            drop(socket);
+            assert_eq!(client.receive_to_end(&event_loop), b"");
+        }
+    }
+
+    fn a_queue_of_clients_does_not_starve_a_socket(world: &World) {
+        let (event_loop, server, socket, mut client) = world.pair();
+        server.set_max_pending_connections(1000);
+        socket.ready_read().connect(|socket| { socket.read_with(|bytes| socket.write(bytes)); });
+        let _queue = clients(world, &server, 200);
+        client.send(&event_loop, b"x");
+        let mut turns = 0;
+        while client.look() == Arrived::Nothing {
+            event_loop.process_events(Some(Duration::from_secs(5))).unwrap();
+            turns += 1;
+        }
+        assert!(turns <= 2, "{turns} turns, while 200 clients were let in");
+    }
+
     fn a_panic_in_the_hook_gives_the_connection_back(world: &World) {
         let (event_loop, server) = world.server();
         server.set_incoming_connection(|_, _| panic!("hook"));

@@ -231,6 +231,25 @@ on_both! {
         assert!(received == data, "{} of {} bytes", received.len(), data.len());
     }
 
+    fn a_busy_socket_does_not_starve_a_quiet_one(world: &World) {
+        let (event_loop, _server, mut pairs) = world.pairs(2);
+        for (socket, _) in &pairs {
+            socket.ready_read().connect(|socket| { socket.read_with(|bytes| socket.write(bytes)); });
+        }
+        let (mut busy, mut quiet) = (pairs.remove(0), pairs.remove(0));
+        for _ in 0..50 {
+            while busy.1.try_send(&[1; 8192]).unwrap() > 0 {} // as much as there is room for
+            assert_eq!(quiet.1.try_send(b"x").unwrap(), 1);
+            let mut turns = 0;
+            while quiet.1.look() == Arrived::Nothing {
+                event_loop.process_events(Some(Duration::from_secs(5))).unwrap();
+                turns += 1;
+            }
+            assert!(turns <= 2, "{turns} turns for the quiet one");
+            busy.1.look();
+        }
+    }
+
     fn reading_in_parts_loses_nothing(world: &World) {
         let (event_loop, _server, socket, mut client) = world.pair();
         client.send(&event_loop, b"abcdefgh");

@@ -32,6 +32,18 @@ use std::time::{Duration, Instant};
 /// event_loop.run()?;
 /// # Ok::<(), vestibule::Error>(())
 /// ```
+///
+/// It stays on its thread, and its handle does not:
+///
+/// ```compile_fail
+/// fn send<T: Send>() {}
+/// send::<vestibule::EventLoop>();
+/// ```
+///
+/// ```
+/// fn send<T: Send>() {}
+/// send::<vestibule::EventLoopHandle>();
+/// ```
 pub struct EventLoop {
     core: Rc<LoopCore>,
     /// False for a loop that is lent to a slot.

@@ -60,7 +60,7 @@ impl SocketCore {
         Some(next)
     }
 
-    /// Whether the end of the connection has been noted and not yet told.
+    /// Whether anything was noted and not yet told.
     pub(super) fn has_tales(&self) -> bool {
         self.tales.get() != 0
     }
