@@ -216,3 +216,18 @@ fn a_half_open_socket_that_is_hung_up_does_not_wake_the_loop() {
     drop(client);
     assert_rests(&event_loop);
 }
+
+#[test]
+fn a_loop_that_is_gone_does_not_come_back() {
+    let event_loop = EventLoop::new().unwrap();
+    let server = TcpServer::new(&event_loop);
+    drop(event_loop);
+    let late = server.event_loop();
+    assert!(late.handle().post(|_| ()).is_err());
+    let sender = late.channel(|_: u8| ());
+    assert_eq!(sender.send(7).unwrap_err().into_inner(), 7);
+    drop((sender, late));
+    server.listen(vestibule::HostAddress::LOCALHOST, 0).unwrap();
+    let _client = TcpStream::connect(("127.0.0.1", server.server_port())).unwrap();
+    assert!(server.wait_for_new_connection(Some(LIMIT)).unwrap(), "waiting needs no loop");
+}
