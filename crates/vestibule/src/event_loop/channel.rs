@@ -94,10 +94,6 @@ impl Receivers {
 }
 
 impl LoopCore {
-    fn receive(&self, number: u64) {
-        self.receivers.receive(number);
-    }
-
     /// Nobody can send any more: the slot goes, once it got everything that was sent.
     fn last_sender_gone(&self, number: u64) {
         if self.receivers.has_waiting(number) {
@@ -121,7 +117,7 @@ impl<T: Send> Queue<T> {
         if !asked {
             let number = self.number;
             // A loop that is gone has closed the channel too, which the next send tells.
-            let _ = self.handle.post(move |event_loop| event_loop.core().receive(number));
+            let _ = self.handle.post(move |event_loop| event_loop.core().receivers.receive(number));
         }
     }
 }

@@ -36,7 +36,7 @@ impl Posted {
         self.queue().closed
     }
 
-    /// A nested turn begins: the turn around it may have calls left that it has not made yet.
+    /// A turn may have left calls that it has not made: a nested one begins, or a call has panicked.
     pub(super) fn wake_for_the_rest(&self) {
         let waiting = !self.queue().calls.is_empty();
         if waiting {
@@ -78,10 +78,10 @@ impl Posted {
             waker.lower();
         }
         let number = self.queue().calls.len();
-        for done in 0..number {
+        for _ in 0..number {
             let call = self.queue().calls.pop_front();
             let Some(call) = call else { return };
-            let rest = Rest { posted: self, left: number - done - 1 };
+            let rest = Rest(self);
             call(&EventLoop::lent(core));
             std::mem::forget(rest);
         }
@@ -99,16 +99,11 @@ impl Posted {
 }
 
 /// Wakes the loop again when a call panics and leaves others behind.
-struct Rest<'a> {
-    posted: &'a Posted,
-    left: usize,
-}
+struct Rest<'a>(&'a Posted);
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        if self.left > 0 {
-            self.posted.wake();
-        }
+        self.0.wake_for_the_rest();
     }
 }
 

@@ -1,7 +1,7 @@
 use super::core::LoopCore;
 use super::event_loop_type::EventLoop;
 use crate::driver::{Completion, Token};
-use crate::socket::ReadBuffer;
+use crate::socket::{ReadBuffer, SocketCore};
 use std::io;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -121,13 +121,9 @@ impl LoopCore {
                 }
                 None => self.departing.end(self, token),
             },
-            Completion::Woken => self.run_posted(),
+            Completion::Woken => self.posted.run(self),
         }
         Some(buffer)
-    }
-
-    fn run_posted(self: &Rc<Self>) {
-        self.posted.run(self);
     }
 
     /// Tells what waits to be told and sends what was written; what that brings about is for the next round.
@@ -139,13 +135,18 @@ impl LoopCore {
             };
             socket.tell_deferred();
         }
+        self.flush_dirty(SocketCore::tell);
+    }
+
+    /// Sends what was written, and has each socket tell what came of it, now or later.
+    pub(super) fn flush_dirty(&self, tell: impl Fn(&Rc<SocketCore>)) {
         let number = self.dirty.borrow().len();
         for _ in 0..number {
             let Some(socket) = self.dirty.borrow_mut().pop_front() else {
                 break;
             };
             socket.flush_at_end();
-            socket.tell();
+            tell(&socket);
         }
     }
 

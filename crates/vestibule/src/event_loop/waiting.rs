@@ -1,5 +1,6 @@
 use super::core::{Inside, LoopCore};
 use crate::driver::{Interest, Readiness};
+use crate::socket::SocketCore;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,14 +21,7 @@ impl LoopCore {
 
     /// Sends what was written, telling nobody yet.
     fn push_out_silently(&self) {
-        let number = self.dirty.borrow().len();
-        for _ in 0..number {
-            let Some(socket) = self.dirty.borrow_mut().pop_front() else {
-                break;
-            };
-            socket.flush_at_end();
-            socket.tell_later();
-        }
+        self.flush_dirty(SocketCore::tell_later);
     }
 }
 

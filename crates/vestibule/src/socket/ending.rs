@@ -91,14 +91,12 @@ impl SocketCore {
                 self.push_out();
             }
         }
-        match self.bytes_to_write() {
-            0 => {}
-            _ if self.is_closed() => {}
-            _ if !self.event_loop.has_handles() => drop(self.cut()),
-            unsent => {
-                self.update_reading();
-                self.event_loop.departing.watch_sending(&self.event_loop, self.token, unsent);
-            }
+        let unsent = self.bytes_to_write(); // nothing once it is closed
+        if unsent > 0 && self.event_loop.has_handles() {
+            self.update_reading();
+            self.event_loop.departing.watch_sending(&self.event_loop, self.token, unsent);
+        } else if unsent > 0 {
+            self.cut();
         }
         if self.set(Flag::Queued, false) {
             self.event_loop.forget_telling(self);
