@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 pub(crate) enum Completion {
     /// A listener accepted a connection.
     Accepted(Token, Transport, SocketAddr),
+    /// The attempt to connect has succeeded.
+    Connected(Token),
     /// So many bytes stand at the beginning of the buffer that was given.
     Received(Token, usize),
     /// There is room to send again.
     Writable(Token),
     /// The peer sends nothing more.
     Ended(Token),
-    /// Accepting failed, or the connection did.
+    /// Accepting failed, or the connection did, or the attempt to make one.
     Failed(Token, Errno),
     /// Another thread wants the loop's attention.
     Woken,

@@ -1,19 +1,22 @@
-use super::os::{Epoll, Waker};
+use super::os::{OsDriver, Waker};
 #[cfg(feature = "simulation")]
 use super::simulation::SimulatedDriver;
-use super::{Completion, Interest, ListenFailure, ListenRequest, Readiness, Token, Transport};
+use super::{
+    Completion, Interest, ListenFailure, ListenRequest, OptionName, Readiness, SocketOption, Token, Transport,
+};
 use crate::address::Endpoint;
+use crate::error::Operation;
 use rustix::io::Errno;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The system a loop runs on.
 pub(crate) enum Driver {
-    Os(Box<Epoll>),
+    Os(Box<OsDriver>),
     #[cfg(feature = "simulation")]
     Simulation(SimulatedDriver),
 }
@@ -35,7 +38,7 @@ impl Driver {
     }
 
     /// The loop's own descriptors: what can be polled, and what wakes it. Made on first need.
-    pub(crate) fn open(&mut self) -> io::Result<(Rc<OwnedFd>, Arc<Waker>)> {
+    pub(crate) fn open(&mut self) -> io::Result<(Rc<dyn AsFd>, Arc<Waker>)> {
         either!(self, driver => driver.open())
     }
 
@@ -88,6 +91,48 @@ impl Driver {
         }
     }
 
+    /// A socket to connect to an address of this family, bound to a local address if one is given.
+    #[allow(clippy::unnecessary_wraps, reason = "with the simulation there are two kinds of driver")]
+    pub(crate) fn create(
+        &mut self,
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Result<Token, (Operation, Errno)> {
+        match self {
+            Self::Os(driver) => driver.create(address, local),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(driver) => Ok(driver.create()),
+        }
+    }
+
+    /// Begins to connect such a socket; `Connected` or `Failed` follows.
+    pub(crate) fn connect(&mut self, token: Token, address: SocketAddr) -> Result<(), Errno> {
+        either!(self, driver => driver.connect(token, address))
+    }
+
+    /// For a wait that found the socket writable: how the attempt ended, `AGAIN` when it has not.
+    pub(crate) fn finish_connecting(&mut self, token: Token) -> Result<(), Errno> {
+        either!(self, driver => driver.finish_connecting(token))
+    }
+
+    /// The addresses of a name, where finding them takes no time; `None` where it does.
+    #[allow(clippy::unnecessary_wraps, unused_variables, reason = "with the simulation there are two kinds")]
+    pub(crate) fn look_up(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        match self {
+            Self::Os(_) => None,
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => Some(SimulatedDriver::look_up(host, port)),
+        }
+    }
+
+    pub(crate) fn set_option(&mut self, token: Token, option: SocketOption) -> Result<(), Errno> {
+        either!(self, driver => driver.set_option(token, option))
+    }
+
+    pub(crate) fn option(&self, token: Token, name: OptionName) -> Result<SocketOption, Errno> {
+        either!(self, driver => driver.option(token, name))
+    }
+
     /// How many bytes may be received at once; with 0 the peer's end is still told, when nothing unread precedes it.
     pub(crate) fn grant_bytes(&mut self, token: Token, credit: u32) {
         either!(self, driver => driver.grant_bytes(token, credit));
@@ -138,14 +183,16 @@ impl Driver {
         either!(self, driver => driver.next(buffer))
     }
 
-    /// Waits for some objects alone and tells which are ready, none after the time-out.
+    /// Waits for some objects alone, and if asked to for a call from another thread; tells which objects are ready, none
+    /// after the time-out.
     pub(crate) fn wait_for(
         &mut self,
         interests: &[Interest],
+        waker: bool,
         timeout: Option<Duration>,
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
-        either!(self, driver => driver.wait_for(interests, timeout, ready))
+        either!(self, driver => driver.wait_for(interests, waker, timeout, ready))
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -10,6 +10,7 @@ pub(crate) mod os;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulation;
 mod slots;
+mod socket_option;
 mod token;
 mod transport;
 
@@ -17,5 +18,7 @@ pub(crate) use completion::{Completion, Interest, Over, Readiness};
 pub(crate) use driver_type::Driver;
 pub(crate) use os::listener::{ListenFailure, ListenRequest};
 pub(crate) use os::{Waker, check_connected};
+pub use socket_option::KeepAlive;
+pub(crate) use socket_option::{OptionName, SocketOption};
 pub(crate) use token::Token;
 pub(crate) use transport::Transport;

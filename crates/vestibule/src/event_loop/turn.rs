@@ -99,6 +99,7 @@ impl LoopCore {
                     server.accepted(transport, peer);
                 }
             }
+            Completion::Connected(_) => {}
             Completion::Writable(token) => {
                 if let Some(socket) = self.sockets.get(token) {
                     socket.push_out();

@@ -47,7 +47,7 @@ impl Wait<'_> {
         let deadline = [self.until, wake_up, core.departing.next()].into_iter().flatten().min();
         let timeout = deadline.map(|at| at.saturating_duration_since(core.driver.borrow().now()));
         let mut ready = Vec::new();
-        core.driver.borrow_mut().wait_for(&interests, timeout, &mut ready)?;
+        core.driver.borrow_mut().wait_for(&interests, false, timeout, &mut ready)?;
         let mut found = None;
         for readiness in ready {
             if object.is_some_and(|object| object.token == readiness.token) {

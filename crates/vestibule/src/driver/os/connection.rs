@@ -1,5 +1,7 @@
+use super::calls::{retried, send_flags};
+use super::poller::{END, READ, Signs, WATCH, WRITE};
 use rustix::io::Errno;
-use rustix::net::{self, RecvFlags, SendFlags, Shutdown, SocketType, sockopt};
+use rustix::net::{self, RecvFlags, Shutdown, SocketType, sockopt};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,18 +12,10 @@ pub(super) struct Connection {
     pub(super) descriptor: OwnedFd,
     /// How many bytes may be received at once; 0 to leave them to the kernel.
     pub(super) credit: u32,
-    /// What epoll is asked for now.
-    pub(super) armed: Armed,
+    /// What the poller is asked for now.
+    pub(super) armed: Signs,
     pub(super) flags: Flags,
 }
-
-/// What epoll is asked to tell, as a set of bits; none of them: the descriptor is not registered.
-pub(super) type Armed = u8;
-/// Registered, if only for hang-ups and errors.
-pub(super) const WATCH: Armed = 1;
-pub(super) const READ: Armed = 2;
-pub(super) const END: Armed = 4;
-pub(super) const WRITE: Armed = 8;
 
 /// What is known of a connection, as a set of bits.
 pub(super) type Flags = u8;
@@ -29,16 +23,25 @@ pub(super) type Flags = u8;
 pub(super) const HELD: Flags = 1;
 /// The peer's end was told.
 pub(super) const ENDED: Flags = 2;
-/// The peer's end came, but unread data precede it.
+/// The peer's end, which may have come, stands behind unread data.
 pub(super) const END_BEHIND_DATA: Flags = 4;
 /// The last send left something unsent.
 pub(super) const UNSENT: Flags = 8;
 /// Somebody else may hold the same socket.
 pub(super) const SHARED: Flags = 16;
+/// It is not connected yet, and not trying to be.
+pub(super) const IDLE: Flags = 32;
+/// It is being connected.
+pub(super) const CONNECTING: Flags = 64;
 
 impl Connection {
     pub(super) fn new(descriptor: OwnedFd, shared: bool) -> Self {
         Self { descriptor, credit: 0, armed: 0, flags: if shared { SHARED } else { 0 } }
+    }
+
+    /// A socket that is to be connected.
+    pub(super) fn idle(descriptor: OwnedFd) -> Self {
+        Self { descriptor, credit: 0, armed: 0, flags: IDLE }
     }
 
     pub(super) fn has(&self, flag: Flags) -> bool {
@@ -49,8 +52,14 @@ impl Connection {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 
-    /// What epoll should be asked for.
-    pub(super) fn wanted(&self) -> Armed {
+    /// What the poller should be asked for.
+    pub(super) fn wanted(&self) -> Signs {
+        if self.has(CONNECTING) {
+            return WRITE | WATCH;
+        }
+        if self.has(IDLE) {
+            return 0;
+        }
         let write = if self.has(UNSENT) { WRITE | WATCH } else { 0 };
         let read = if self.has(HELD) {
             0
@@ -78,9 +87,7 @@ impl Connection {
     }
 
     pub(super) fn send(&self, bytes: &[u8], last: bool) -> Result<usize, Errno> {
-        let more = if last { SendFlags::MORE } else { SendFlags::empty() };
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | more;
-        match retried(|| net::send(&self.descriptor, bytes, flags)) {
+        match retried(|| net::send(&self.descriptor, bytes, send_flags(last))) {
             Err(Errno::AGAIN) => Ok(0),
             result => result,
         }
@@ -99,6 +106,15 @@ impl Connection {
         }
     }
 
+    /// How an attempt to connect ended; `AGAIN` when it has not.
+    pub(super) fn connected(&self) -> Result<(), Errno> {
+        sockopt::socket_error(&self.descriptor)??;
+        match net::getpeername(&self.descriptor) {
+            Err(Errno::NOTCONN) => Err(Errno::AGAIN),
+            result => result.map(|_| ()),
+        }
+    }
+
     pub(super) fn local_address(&self) -> Option<SocketAddr> {
         local_address(self.descriptor.as_fd())
     }
@@ -106,16 +122,6 @@ impl Connection {
 
 pub(super) fn local_address(descriptor: BorrowedFd<'_>) -> Option<SocketAddr> {
     net::getsockname(descriptor).ok()?.try_into().ok()
-}
-
-/// The call's result, tried again when a signal interrupted it.
-pub(super) fn retried<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
-    }
 }
 
 /// Makes sure that a descriptor is a connected stream socket of the internet; tells its peer.

@@ -1,54 +1,24 @@
-use super::connection::{self as bits, Armed, retried};
-use super::epoll::{Epoll, WAKER};
+use super::connection as bits;
 use super::listener::Listener;
+use super::os_driver::OsDriver;
+use super::poller::{END, ERROR, HANGUP, Poller, READ, Signs, WRITE};
 use crate::driver::{Completion, Token};
-use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
-use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Waiting for all objects at once, and pulling what happened.
-impl Epoll {
+impl OsDriver {
     /// Waits for events; what the last wait told and nobody pulled is forgotten and will be told again.
     pub(in crate::driver) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let (epoll, _) = self.open()?;
-        self.apply_changes(&epoll);
+        self.open()?;
+        self.apply_changes();
         let timeout = if self.refused.is_empty() { timeout } else { Some(Duration::ZERO) };
-        self.events.clear();
         self.at = 0;
-        match epoll::wait(&epoll, spare_capacity(&mut self.events), timespec(timeout).as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    fn apply_changes(&mut self, epoll: &OwnedFd) {
-        while let Some(slot) = self.changed_connections.take() {
-            let Some((generation, connection)) = self.connections.current(slot) else {
-                continue;
-            };
-            let Ok(number) = u32::try_from(slot) else { continue };
-            let token = Token::connection(number, generation);
-            let (from, to) = (connection.armed, connection.wanted());
-            match register(epoll, connection.descriptor.as_fd(), token, from, to) {
-                Ok(()) => connection.armed = to,
-                Err(errno) => self.refused.push((token, errno)),
-            }
-        }
-        while let Some(slot) = self.changed_listeners.take() {
-            let Some((generation, listener)) = self.listeners.current(slot) else {
-                continue;
-            };
-            let Ok(number) = u32::try_from(slot) else { continue };
-            let token = Token::listener(number, generation);
-            let (from, to) = (listener.armed, listener.wanted());
-            match register(epoll, (*listener.descriptor).as_fd(), token, from, to) {
-                Ok(()) => listener.armed = to,
-                Err(errno) => self.refused.push((token, errno)),
-            }
+        self.left_of_event = None;
+        match &mut self.opened {
+            Some(opened) => opened.poller.wait(timeout),
+            None => Ok(()),
         }
     }
 
@@ -59,17 +29,17 @@ impl Epoll {
                 return Some(Completion::Failed(token, errno));
             }
         }
-        while let Some(event) = self.events.get(self.at) {
-            let (number, flags) = (event.data.u64(), event.flags);
-            if number == WAKER {
+        while let Some((number, signs)) = self.opened.as_ref()?.poller.event(self.at) {
+            if number == Poller::WAKER {
                 self.at += 1;
                 return Some(Completion::Woken);
             }
             let token = Token::from_u64(number);
+            let signs = self.left_of_event.take().unwrap_or(signs);
             let completion = if token.is_listener() {
                 self.next_accepted(token)
             } else {
-                self.next_of_connection(token, flags, buffer)
+                self.next_of_connection(token, signs, buffer)
             };
             if completion.is_some() {
                 return completion;
@@ -91,38 +61,33 @@ impl Epoll {
         }
     }
 
-    fn next_of_connection(
-        &mut self,
-        token: Token,
-        flags: EventFlags,
-        buffer: &mut [u8],
-    ) -> Option<Completion> {
+    fn next_of_connection(&mut self, token: Token, signs: Signs, buffer: &mut [u8]) -> Option<Completion> {
         let (slot, generation) = (token.slot(), token.generation());
         let at = self.at;
         self.at += 1;
         let connection = self.connections.get_mut(slot, generation)?; // else a stale event
-        if flags.contains(EventFlags::ERR) && !connection.has(bits::HELD) {
+        if connection.has(bits::CONNECTING) {
+            return self.connected(token);
+        }
+        if signs & ERROR != 0 && !connection.has(bits::HELD) {
             return Some(Completion::Failed(token, connection.noted_error()));
         }
-        if flags.contains(EventFlags::OUT) && connection.has(bits::UNSENT) {
+        if signs & WRITE != 0 && connection.has(bits::UNSENT) {
             self.change(token, |connection| connection.set(bits::UNSENT, false));
-            if let Some(event) = self.events.get_mut(at) {
-                event.flags = flags.difference(EventFlags::OUT);
-                self.at = at; // the same event may tell of bytes to receive
-            }
+            self.at = at; // the same event may tell of bytes to receive
+            self.left_of_event = Some(signs & !WRITE);
             return Some(Completion::Writable(token));
         }
-        let readable = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP;
-        if !flags.intersects(readable) || connection.has(bits::HELD) {
+        if signs & (READ | END | HANGUP) == 0 || connection.has(bits::HELD) {
             return None;
         }
         if connection.has(bits::ENDED) {
             // A hang-up without an error: somebody else ended this side too.
-            let hung_up = flags.contains(EventFlags::HUP);
+            let hung_up = signs & HANGUP != 0;
             return hung_up.then(|| Completion::Failed(token, connection.noted_error()));
         }
         if connection.credit == 0 {
-            let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP);
+            let ended = signs & (END | HANGUP) != 0;
             return if ended { self.end_of_unread(token) } else { None };
         }
         let room = buffer.len().min(connection.credit as usize);
@@ -137,7 +102,15 @@ impl Epoll {
         }
     }
 
-    /// The peer's end came while its bytes are not to be received: told only if none precede it.
+    fn connected(&mut self, token: Token) -> Option<Completion> {
+        match self.finish_connecting(token) {
+            Ok(()) => Some(Completion::Connected(token)),
+            Err(Errno::AGAIN) => None,
+            Err(errno) => Some(Completion::Failed(token, errno)),
+        }
+    }
+
+    /// The peer's end may have come while its bytes are not to be received: told only if none precede it.
     pub(super) fn end_of_unread(&mut self, token: Token) -> Option<Completion> {
         match self.connection(token)?.has_unread() {
             Ok(true) => {
@@ -152,29 +125,4 @@ impl Epoll {
             Err(errno) => Some(Completion::Failed(token, errno)),
         }
     }
-}
-
-/// Tells epoll what changed.
-fn register(
-    epoll: &OwnedFd,
-    descriptor: BorrowedFd<'_>,
-    token: Token,
-    from: Armed,
-    to: Armed,
-) -> Result<(), Errno> {
-    let data = EventData::new_u64(token.to_u64());
-    let mut flags = EventFlags::empty();
-    flags.set(EventFlags::IN, to & bits::READ != 0);
-    flags.set(EventFlags::RDHUP, to & bits::END != 0);
-    flags.set(EventFlags::OUT, to & bits::WRITE != 0);
-    retried(|| match (from, to) {
-        _ if from == to => Ok(()),
-        (0, _) => epoll::add(epoll, descriptor, data, flags),
-        (_, 0) => epoll::delete(epoll, descriptor),
-        _ => epoll::modify(epoll, descriptor, data, flags),
-    })
-}
-
-pub(super) fn timespec(timeout: Option<Duration>) -> Option<Timespec> {
-    Timespec::try_from(timeout?).ok() // a wait longer than the system can count is for ever
 }

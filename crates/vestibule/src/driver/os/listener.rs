@@ -1,9 +1,11 @@
-use super::connection::{Armed, READ, WATCH, local_address, retried};
+use super::calls;
+use super::connection::local_address;
+use super::poller::{READ, Signs, WATCH};
 use crate::address::{Endpoint, HostAddress, Kind};
 use crate::driver::Transport;
 use crate::error::Operation;
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{self, AddressFamily, SocketType, sockopt};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +19,7 @@ pub(super) struct Listener {
     pub(super) credit: u32,
     /// Whether accepted descriptors are to be blocking.
     pub(super) blocking: bool,
-    pub(super) armed: Armed,
+    pub(super) armed: Signs,
 }
 
 impl Listener {
@@ -25,17 +27,15 @@ impl Listener {
         Self { descriptor: Rc::new(descriptor), credit: 0, blocking: false, armed: 0 }
     }
 
-    pub(super) fn wanted(&self) -> Armed {
+    pub(super) fn wanted(&self) -> Signs {
         if self.credit > 0 { READ | WATCH } else { 0 }
     }
 
     /// One call; the descriptor is close-on-exec from birth.
     pub(super) fn accept(&self) -> Result<(Transport, SocketAddr), Errno> {
-        let blocking = if self.blocking { SocketFlags::empty() } else { SocketFlags::NONBLOCK };
-        let flags = SocketFlags::CLOEXEC | blocking;
-        let (descriptor, peer) = retried(|| net::acceptfrom_with(&self.descriptor, flags))?;
+        let (descriptor, peer) = calls::accept(&self.descriptor, self.blocking)?;
         // A peer that is gone already may have no address left: that connection is the only one concerned.
-        let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(Errno::CONNABORTED)?;
+        let peer = peer.ok_or(Errno::CONNABORTED)?;
         Ok((Transport::Descriptor { descriptor, shared: false }, peer))
     }
 }
@@ -102,9 +102,7 @@ fn listen_on(
     only_ipv6: Option<bool>,
 ) -> Result<(OwnedFd, Endpoint), ListenFailure> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let made = net::socket_with(family, SocketType::STREAM, flags, None);
-    let descriptor = made.map_err(failure(Operation::CreateSocket))?;
+    let descriptor = calls::socket(family).map_err(failure(Operation::CreateSocket))?;
     let prepare = || {
         if let Some(only) = only_ipv6 {
             sockopt::set_ipv6_v6only(&descriptor, only)?;
@@ -126,14 +124,9 @@ fn listen_on(
 }
 
 /// The number of the interface that a scope names.
-fn scope_index(scope: Option<&str>) -> Result<u32, Errno> {
+pub(super) fn scope_index(scope: Option<&str>) -> Result<u32, Errno> {
     let Some(scope) = scope else { return Ok(0) };
-    if let Ok(index) = scope.parse() {
-        return Ok(index);
-    }
-    let flags = SocketFlags::CLOEXEC;
-    let any = net::socket_with(AddressFamily::INET6, SocketType::DGRAM, flags, None)?;
-    net::netdevice::name_to_index(any, scope)
+    scope.parse().or_else(|_| calls::interface_index(scope))
 }
 
 /// Makes sure that a descriptor can accept, prepares it, and tells where it listens.
@@ -141,11 +134,11 @@ pub(super) fn check_listening(descriptor: &OwnedFd) -> Result<Endpoint, Errno> {
     if sockopt::socket_type(descriptor)? != SocketType::STREAM {
         return Err(Errno::PROTOTYPE);
     }
-    let family = sockopt::socket_domain(descriptor)?;
+    let family = calls::family(descriptor)?;
     if family != AddressFamily::INET && family != AddressFamily::INET6 {
         return Err(Errno::PROTOTYPE);
     }
-    if !sockopt::socket_acceptconn(descriptor)? {
+    if !calls::accepts(descriptor)? {
         return Err(Errno::INVAL);
     }
     rustix::io::ioctl_fionbio(descriptor, true)?;

@@ -1,13 +1,18 @@
-//! The driver of the operating system: epoll, and the calls on sockets around it.
+//! The driver of the operating system: a poller, and the calls on sockets around it.
 
+mod calls;
 mod change_list;
+mod connecting;
 mod connection;
-mod epoll;
 mod events;
 pub(crate) mod listener;
+mod options;
+mod os_driver;
+mod poller;
+mod registration;
 mod wait_for;
 mod waker;
 
 pub(crate) use connection::check_connected;
-pub(super) use epoll::Epoll;
+pub(super) use os_driver::OsDriver;
 pub(crate) use waker::Waker;

@@ -1,30 +1,37 @@
+use super::calls::{END_OF_PEER, timespec};
 use super::connection as bits;
-use super::epoll::Epoll;
-use super::events::timespec;
+use super::os_driver::OsDriver;
 use crate::driver::{Completion, Interest, Over, Readiness, Token};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Waiting for some objects alone: ppoll on their descriptors.
-impl Epoll {
-    /// Waits for these objects alone; events of all others are left for later.
+impl OsDriver {
+    /// Waits for these objects, and if asked to for the waker; events of all others are left for later.
     pub(in crate::driver) fn wait_for(
         &mut self,
         interests: &[Interest],
+        waker: bool,
         timeout: Option<Duration>,
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
         ready.clear();
         let mut waited = Vec::with_capacity(interests.len());
-        let mut polled = Vec::with_capacity(interests.len());
+        let mut polled = Vec::with_capacity(interests.len() + 1);
         for interest in interests {
             if let Some(descriptor) = self.descriptor(interest.token) {
                 waited.push(*interest);
                 polled.push(PollFd::from_borrowed_fd(descriptor, self.poll_flags(*interest)));
             }
+        }
+        // At the end, so that what was waited for and what was polled stay side by side.
+        let waker = self.opened.as_ref().filter(|_| waker).map(|opened| Arc::clone(&opened.waker));
+        if let Some(waker) = &waker {
+            polled.push(PollFd::from_borrowed_fd((**waker).as_fd(), PollFlags::IN));
         }
         match rustix::event::poll(&mut polled, timespec(timeout).as_ref()) {
             Ok(_) => {}
@@ -48,7 +55,7 @@ impl Epoll {
             over = match self.connection(token) {
                 // Receiving would not tell what comes behind the unread bytes.
                 Some(connection) if broken => Some(Over::Failed(connection.noted_error())),
-                _ if events.contains(PollFlags::RDHUP) => {
+                _ if events.contains(END_OF_PEER) => {
                     self.end_of_unread(token).map(|completion| match completion {
                         Completion::Failed(_, errno) => Over::Failed(errno),
                         _ => Over::Ended,
@@ -66,7 +73,7 @@ impl Epoll {
         flags.set(PollFlags::OUT, interest.writable);
         let known = bits::END_BEHIND_DATA | bits::ENDED;
         let end = interest.end && self.connection(interest.token).is_some_and(|it| !it.has(known));
-        flags.set(PollFlags::RDHUP, end);
+        flags.set(END_OF_PEER, flags.contains(END_OF_PEER) || end);
         flags
     }
 

@@ -1,4 +1,4 @@
-use super::state::{Shared, WINDOW, lock};
+use super::state::{Shared, Side, lock};
 use std::io;
 use std::net::SocketAddr;
 
@@ -22,14 +22,14 @@ impl SimulatedClient {
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = lock(&self.state);
         let pipe = state.pipes.get_mut(&self.id).ok_or(io::ErrorKind::BrokenPipe)?;
-        if pipe.server_gone {
+        if pipe.far(Side::Client).gone {
             pipe.reset = true;
         }
-        if pipe.reset || pipe.client_ended {
+        if pipe.reset || pipe.near(Side::Client).ended {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let length = bytes.len().min(WINDOW.saturating_sub(pipe.to_server.len()));
-        pipe.to_server.extend(bytes.iter().take(length));
+        let length = bytes.len().min(pipe.room(Side::Client));
+        pipe.far_mut(Side::Client).incoming.extend(bytes.iter().take(length));
         Ok(length)
     }
 
@@ -41,8 +41,8 @@ impl SimulatedClient {
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut state = lock(&self.state);
         let pipe = state.pipes.get_mut(&self.id).ok_or(io::ErrorKind::ConnectionReset)?;
-        let bytes: Vec<u8> = pipe.to_client.drain(..).collect();
-        if bytes.is_empty() && pipe.reset && !pipe.server_ended {
+        let bytes: Vec<u8> = pipe.near_mut(Side::Client).incoming.drain(..).collect();
+        if bytes.is_empty() && pipe.reset && !pipe.far(Side::Client).ended {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         Ok(bytes)
@@ -51,13 +51,13 @@ impl SimulatedClient {
     /// Whether the server has ended its direction and everything before that was read.
     pub fn has_ended(&self) -> bool {
         let state = lock(&self.state);
-        state.pipes.get(&self.id).is_some_and(|pipe| pipe.server_ended && pipe.to_client.is_empty())
+        state.pipes.get(&self.id).is_some_and(|pipe| pipe.has_finished(Side::Client))
     }
 
     /// Ends this direction; reading goes on.
     pub fn shut_down(&self) {
         if let Some(pipe) = lock(&self.state).pipes.get_mut(&self.id) {
-            pipe.client_ended = true;
+            pipe.near_mut(Side::Client).ended = true;
         }
     }
 
@@ -70,7 +70,7 @@ impl SimulatedClient {
 
     /// This side's address, which the server sees as its peer's.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        lock(&self.state).pipes.get(&self.id).map(|pipe| pipe.client)
+        lock(&self.state).pipes.get(&self.id).map(|pipe| pipe.near(Side::Client).address)
     }
 }
 
@@ -78,9 +78,7 @@ impl Drop for SimulatedClient {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         if let Some(pipe) = state.pipes.get_mut(&self.id) {
-            pipe.client_gone = true;
-            pipe.client_ended = true;
-            pipe.reset |= !pipe.to_client.is_empty(); // closing with unread bytes resets
+            pipe.leave(Side::Client);
         }
         state.sweep(self.id);
     }

@@ -1,20 +1,31 @@
-use super::state::{Pipe, Shared, State, WINDOW, lock};
+use super::state::{Pipe, Shared, Side, State, lock};
 use rustix::io::Errno;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// The server's side of a simulated connection; dropping it closes it.
+/// One side of a simulated connection; dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct SimulatedConnection {
     state: Shared,
     id: u64,
+    side: Side,
     stand_in: Arc<OwnedFd>,
 }
 
 impl SimulatedConnection {
-    pub(super) fn new(state: Shared, id: u64, stand_in: Arc<OwnedFd>) -> Self {
-        Self { state, id, stand_in }
+    pub(super) fn accepted(state: Shared, id: u64, stand_in: Arc<OwnedFd>) -> Self {
+        Self { state, id, side: Side::Server, stand_in }
+    }
+
+    /// One that is not connected yet.
+    pub(super) fn idle(state: Shared, stand_in: Arc<OwnedFd>) -> Self {
+        let id = lock(&state).next_id();
+        Self { state, id, side: Side::Client, stand_in }
+    }
+
+    pub(super) fn connect(&self, to: SocketAddr) -> Result<(), Errno> {
+        lock(&self.state).connect(self.id, to)
     }
 
     pub(in crate::driver) fn stand_in(&self) -> BorrowedFd<'_> {
@@ -27,8 +38,8 @@ impl SimulatedConnection {
         self.stand_in.try_clone().expect("a real descriptor to stand in for a simulated one")
     }
 
-    pub(super) fn with<R>(&self, look: impl FnOnce(&mut Pipe) -> R) -> Option<R> {
-        lock(&self.state).pipes.get_mut(&self.id).map(look)
+    pub(super) fn with<R>(&self, look: impl FnOnce(&mut Pipe, Side) -> R) -> Option<R> {
+        lock(&self.state).pipes.get_mut(&self.id).map(|pipe| look(pipe, self.side))
     }
 
     fn with_state<R>(&self, act: impl FnOnce(&mut State, u64) -> R) -> R {
@@ -38,20 +49,17 @@ impl SimulatedConnection {
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.with_state(|state, id| {
             let pipe = state.pipes.get(&id).ok_or(Errno::CONNRESET)?;
-            let there = pipe.to_server.len().min(buffer.len());
             if pipe.reset {
                 return Err(Errno::CONNRESET);
             }
+            let there = pipe.near(self.side).incoming.len().min(buffer.len());
             if there == 0 {
-                return if pipe.client_ended && pipe.to_server.is_empty() {
-                    Ok(0)
-                } else {
-                    Err(Errno::AGAIN)
-                };
+                return if pipe.has_finished(self.side) { Ok(0) } else { Err(Errno::AGAIN) };
             }
             let length = state.portion(there);
             let pipe = state.pipes.get_mut(&id).ok_or(Errno::CONNRESET)?;
-            for (place, byte) in buffer.iter_mut().zip(pipe.to_server.drain(..length)) {
+            let incoming = &mut pipe.near_mut(self.side).incoming;
+            for (place, byte) in buffer.iter_mut().zip(incoming.drain(..length)) {
                 *place = byte;
             }
             Ok(length)
@@ -61,23 +69,27 @@ impl SimulatedConnection {
     pub(super) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
         self.with_state(|state, id| {
             let pipe = state.pipes.get_mut(&id).ok_or(Errno::PIPE)?;
-            if pipe.client_gone {
+            if pipe.far(self.side).gone {
                 pipe.reset = true;
             }
             if pipe.reset {
                 return Err(Errno::CONNRESET);
             }
-            let room = WINDOW.saturating_sub(pipe.to_client.len());
+            let room = pipe.room(self.side);
             let length = state.portion(bytes.len().min(room));
             if let Some(pipe) = state.pipes.get_mut(&id) {
-                pipe.to_client.extend(bytes.iter().take(length));
+                pipe.far_mut(self.side).incoming.extend(bytes.iter().take(length));
             }
             Ok(length)
         })
     }
 
-    pub(super) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
-        self.with(|pipe| (pipe.client, pipe.server))
+    pub(super) fn peer_address(&self) -> Option<SocketAddr> {
+        self.with(|pipe, side| pipe.far(side).address)
+    }
+
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        self.with(|pipe, side| pipe.near(side).address)
     }
 }
 
@@ -85,7 +97,7 @@ impl Drop for SimulatedConnection {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         if let Some(pipe) = state.pipes.get_mut(&self.id) {
-            pipe.server_leaves();
+            pipe.leave(self.side);
         }
         state.sweep(self.id);
     }

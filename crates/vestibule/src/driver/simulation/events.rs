@@ -1,5 +1,5 @@
 use super::simulated_driver::SimulatedDriver;
-use super::state::{WINDOW, lock};
+use super::state::lock;
 use crate::driver::{Completion, Interest, Over, Readiness, Token};
 use rustix::io::Errno;
 use std::io;
@@ -62,7 +62,13 @@ impl SimulatedDriver {
     fn next_of_connection(&mut self, token: Token, buffer: &mut [u8]) -> Option<Completion> {
         self.ready.pop_front();
         let connection = self.connections.get_mut(token.slot(), token.generation())?;
-        let (reset, room) = connection.far.with(|pipe| (pipe.reset, pipe.to_client.len() < WINDOW))?;
+        if connection.connecting {
+            return Some(match self.finish_connecting(token) {
+                Ok(()) => Completion::Connected(token),
+                Err(errno) => Completion::Failed(token, errno),
+            });
+        }
+        let (reset, room) = connection.far.with(|pipe, side| (pipe.reset, pipe.room(side) > 0))?;
         if connection.unsent && room && !reset {
             connection.unsent = false;
             self.ready.push_front(token); // the same object may have bytes to receive
@@ -74,7 +80,7 @@ impl SimulatedDriver {
         if reset {
             return Some(Completion::Failed(token, Errno::CONNRESET));
         }
-        let unread = connection.far.with(|pipe| !pipe.to_server.is_empty())?;
+        let unread = connection.far.with(|pipe, side| pipe.has_bytes(side))?;
         if connection.ended || (connection.credit == 0 && unread) {
             return None;
         }
@@ -93,6 +99,7 @@ impl SimulatedDriver {
     pub(in crate::driver) fn wait_for(
         &mut self,
         interests: &[Interest],
+        waker: bool,
         timeout: Option<Duration>,
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
@@ -104,7 +111,8 @@ impl SimulatedDriver {
                 ready.push(Readiness { token, readable, writable, over });
             }
         }
-        if ready.is_empty() {
+        let woken = waker && self.waker.as_ref().is_some_and(|waker| waker.is_raised());
+        if ready.is_empty() && !woken {
             lock(&self.network).pass(timeout.ok_or_else(nothing_will_happen)?);
         }
         Ok(())
@@ -113,8 +121,7 @@ impl SimulatedDriver {
     /// How a connection is over that is not to be received from.
     fn over(&mut self, token: Token) -> Option<Over> {
         let connection = self.connection_mut(token)?;
-        let (reset, ended) =
-            connection.far.with(|pipe| (pipe.reset, pipe.client_ended && pipe.to_server.is_empty()))?;
+        let (reset, ended) = connection.far.with(|pipe, side| (pipe.reset, pipe.has_finished(side)))?;
         if reset {
             return Some(Over::Failed(Errno::CONNRESET));
         }
@@ -138,15 +145,17 @@ impl SimulatedDriver {
         let read = interest.map_or(connection.credit > 0, |interest| interest.readable);
         let write = interest.map_or(connection.unsent, |interest| interest.writable);
         let held = connection.held && interest.is_none();
-        let ready = connection.far.with(|pipe| {
-            if held {
-                return write && pipe.to_client.len() < WINDOW && !pipe.reset;
+        let ready = connection.far.with(|pipe, side| {
+            let room = write && pipe.room(side) > 0;
+            if connection.connecting {
+                return true;
             }
-            let end = pipe.client_ended
-                && pipe.to_server.is_empty()
+            if held {
+                return room && !pipe.reset;
+            }
+            let end = pipe.has_finished(side)
                 && interest.map_or(!connection.ended, |it| it.readable || (it.end && !connection.ended));
-            let room = pipe.to_client.len() < WINDOW;
-            pipe.reset || (read && !pipe.to_server.is_empty()) || end || (write && room)
+            pipe.reset || (read && pipe.has_bytes(side)) || end || room
         });
         ready.unwrap_or(false)
     }

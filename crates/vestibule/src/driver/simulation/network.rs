@@ -1,11 +1,10 @@
 use super::client::SimulatedClient;
 use super::simulated_driver::SimulatedDriver;
-use super::state::{Pipe, Shared, State, lock};
+use super::state::{Shared, State, lock};
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
-use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,27 +68,8 @@ impl SimulatedNetwork {
     /// `ConnectionRefused` when nobody listens on the port, `TimedOut` when the listener's queue is full.
     pub fn connect(&self, port: u16) -> io::Result<SimulatedClient> {
         let mut state = lock(&self.state);
-        let id = state.next_pipe;
-        let client_port = state.free_port();
-        let listening = state.listeners.get_mut(&port).ok_or(io::ErrorKind::ConnectionRefused)?;
-        if listening.queue.len() > listening.backlog {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        listening.queue.push_back(id);
-        state.next_pipe += 1;
-        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let pipe = Pipe {
-            to_server: VecDeque::new(),
-            to_client: VecDeque::new(),
-            client_ended: false,
-            server_ended: false,
-            client_gone: false,
-            server_gone: false,
-            reset: false,
-            client: loopback(client_port),
-            server: loopback(port),
-        };
-        state.pipes.insert(id, pipe);
+        let id = state.next_id();
+        state.connect(id, (Ipv4Addr::LOCALHOST, port).into())?;
         Ok(SimulatedClient::new(Arc::clone(&self.state), id))
     }
 

@@ -1,15 +1,15 @@
 use super::connection::SimulatedConnection;
-use super::state::{Listening, Shared, lock};
+use super::state::{Listening, Shared, Side, lock};
 use crate::address::Endpoint;
 use crate::driver::os::Waker;
 use crate::driver::slots::Slots;
-use crate::driver::{ListenFailure, ListenRequest, Token, Transport};
+use crate::driver::{ListenFailure, ListenRequest, OptionName, SocketOption, Token, Transport};
 use crate::error::Operation;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,12 +34,30 @@ pub(super) struct Listener {
     pub(super) credit: u32,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub(super) struct Connection {
     pub(super) far: SimulatedConnection,
     pub(super) credit: u32,
     pub(super) held: bool,
     pub(super) ended: bool,
     pub(super) unsent: bool,
+    pub(super) connecting: bool,
+    /// Options that were set; they change nothing here.
+    options: Vec<SocketOption>,
+}
+
+impl Connection {
+    fn new(far: SimulatedConnection) -> Self {
+        Self {
+            far,
+            credit: 0,
+            held: false,
+            ended: false,
+            unsent: false,
+            connecting: false,
+            options: Vec::new(),
+        }
+    }
 }
 
 impl SimulatedDriver {
@@ -58,12 +76,12 @@ impl SimulatedDriver {
         }
     }
 
-    pub(in crate::driver) fn open(&mut self) -> io::Result<(Rc<OwnedFd>, Arc<Waker>)> {
+    pub(in crate::driver) fn open(&mut self) -> io::Result<(Rc<dyn AsFd>, Arc<Waker>)> {
         let waker = match &self.waker {
             Some(waker) => Arc::clone(waker),
             None => Arc::clone(self.waker.insert(Arc::new(Waker::new()?))),
         };
-        Ok((Rc::new(self.stand_in.try_clone()?), waker))
+        Ok((Rc::new(Arc::clone(&self.stand_in)), waker))
     }
 
     pub(in crate::driver) fn listen(
@@ -101,17 +119,54 @@ impl SimulatedDriver {
             let listening = network.listeners.get_mut(&listener.port).ok_or(Errno::INVAL)?;
             listening.queue.pop_front().ok_or(Errno::AGAIN)?
         };
-        let connection = SimulatedConnection::new(Arc::clone(&self.network), id, Arc::clone(&self.stand_in));
-        let (peer, _) = connection.addresses().unwrap_or_else(|| (endless(), endless()));
+        let connection =
+            SimulatedConnection::accepted(Arc::clone(&self.network), id, Arc::clone(&self.stand_in));
+        let peer = connection.peer_address().unwrap_or_else(nowhere);
         Ok((Transport::Simulated(connection), peer))
     }
 
     pub(in crate::driver) fn adopt(&mut self, connection: SimulatedConnection) -> Token {
-        let entry = Connection { far: connection, credit: 0, held: false, ended: false, unsent: false };
-        let (slot, generation) = self.connections.insert(entry);
+        let (slot, generation) = self.connections.insert(Connection::new(connection));
         let token = Token::connection(slot, generation);
         self.tokens.push(token);
         token
+    }
+
+    pub(in crate::driver) fn create(&mut self) -> Token {
+        self.adopt(SimulatedConnection::idle(Arc::clone(&self.network), Arc::clone(&self.stand_in)))
+    }
+
+    pub(in crate::driver) fn connect(&mut self, token: Token, address: SocketAddr) -> Result<(), Errno> {
+        let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
+        connection.far.connect(address)?;
+        connection.connecting = true;
+        Ok(())
+    }
+
+    pub(in crate::driver) fn finish_connecting(&mut self, token: Token) -> Result<(), Errno> {
+        let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
+        if connection.far.with(|pipe, _| pipe.reset) != Some(false) {
+            return Err(Errno::CONNREFUSED);
+        }
+        connection.connecting = false;
+        Ok(())
+    }
+
+    pub(in crate::driver) fn set_option(&mut self, token: Token, option: SocketOption) -> Result<(), Errno> {
+        let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
+        connection.options.retain(|earlier| earlier.name() != option.name());
+        connection.options.push(option);
+        Ok(())
+    }
+
+    pub(in crate::driver) fn option(&self, token: Token, name: OptionName) -> Result<SocketOption, Errno> {
+        let options = &self.connection(token).ok_or(Errno::BADF)?.options;
+        options.iter().copied().find(|option| option.name() == name).ok_or(Errno::OPNOTSUPP)
+    }
+
+    /// The addresses of a name: the network has one host.
+    pub(in crate::driver) fn look_up(host: &str, port: u16) -> Vec<SocketAddr> {
+        if host.eq_ignore_ascii_case("localhost") { vec![([127, 0, 0, 1], port).into()] } else { Vec::new() }
     }
 
     pub(super) fn connection(&self, token: Token) -> Option<&Connection> {
@@ -152,12 +207,12 @@ impl SimulatedDriver {
 
     pub(in crate::driver) fn shut_down(&mut self, token: Token) {
         if let Some(connection) = self.connection(token) {
-            connection.far.with(|pipe| pipe.server_ended = true);
+            connection.far.with(|pipe, side| pipe.near_mut(side).ended = true);
         }
     }
 
     pub(in crate::driver) fn local_address(&self, token: Token) -> Option<SocketAddr> {
-        self.connection(token)?.far.addresses().map(|(_, server)| server)
+        self.connection(token)?.far.local_address()
     }
 
     pub(in crate::driver) fn remove(&mut self, token: Token) -> Option<Transport> {
@@ -169,7 +224,7 @@ impl SimulatedDriver {
             for id in network.listeners.remove(&listener.port)?.queue {
                 if let Some(pipe) = network.pipes.get_mut(&id) {
                     pipe.reset = true;
-                    pipe.server_gone = true;
+                    pipe.leave(Side::Server);
                 }
                 network.sweep(id);
             }
@@ -190,6 +245,6 @@ impl SimulatedDriver {
 }
 
 /// The address of a peer that left while it was in the queue.
-fn endless() -> SocketAddr {
+fn nowhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }

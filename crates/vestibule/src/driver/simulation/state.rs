@@ -1,5 +1,6 @@
+use rustix::io::Errno;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ pub(super) struct State {
     pub(super) elapsed: Duration,
     pub(super) listeners: BTreeMap<u16, Listening>,
     pub(super) pipes: BTreeMap<u64, Pipe>,
-    pub(super) next_pipe: u64,
-    pub(super) next_port: u16,
+    next_pipe: u64,
+    next_port: u16,
     random: u64,
 }
 
@@ -27,19 +28,39 @@ pub(super) struct Listening {
     pub(super) backlog: usize,
 }
 
-/// Both directions of one connection.
+/// Both ends of one connection.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "two sides, each of which ends and leaves by itself")]
 pub(super) struct Pipe {
-    pub(super) to_server: VecDeque<u8>,
-    pub(super) to_client: VecDeque<u8>,
-    pub(super) client_ended: bool,
-    pub(super) server_ended: bool,
-    pub(super) client_gone: bool,
-    pub(super) server_gone: bool,
+    ends: [End; 2],
     pub(super) reset: bool,
-    pub(super) client: SocketAddr,
-    pub(super) server: SocketAddr,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(super) struct End {
+    /// What has come here and was not received.
+    pub(super) incoming: VecDeque<u8>,
+    /// Whether this end sends nothing more.
+    pub(super) ended: bool,
+    /// Whether this end was left.
+    pub(super) gone: bool,
+    pub(super) address: SocketAddr,
+}
+
+/// Which end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Server = 0,
+    Client = 1,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Server => Self::Client,
+            Self::Client => Self::Server,
+        }
+    }
 }
 
 impl State {
@@ -92,25 +113,84 @@ impl State {
         self.started + self.elapsed
     }
 
+    /// A client connects to a port: the pipe stands under this number, and waits in the listener's queue.
+    pub(super) fn connect(&mut self, id: u64, to: SocketAddr) -> Result<(), Errno> {
+        let client = SocketAddr::from((Ipv4Addr::LOCALHOST, self.free_port()));
+        let listening = self.listeners.get_mut(&to.port()).ok_or(Errno::CONNREFUSED)?;
+        if listening.queue.len() > listening.backlog {
+            return Err(Errno::TIMEDOUT);
+        }
+        listening.queue.push_back(id);
+        self.pipes.insert(id, Pipe::new(to, client));
+        Ok(())
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.next_pipe += 1;
+        self.next_pipe
+    }
+
     /// Forgets a connection that both sides have left.
     pub(super) fn sweep(&mut self, id: u64) {
-        if self.pipes.get(&id).is_some_and(|pipe| pipe.client_gone && pipe.server_gone) {
+        if self.pipes.get(&id).is_some_and(Pipe::was_left) {
             self.pipes.remove(&id);
         }
     }
 }
 
 impl Pipe {
-    /// The server's side closes: unread bytes turn that into a reset, which destroys what is under way.
-    pub(super) fn server_leaves(&mut self) {
-        self.server_gone = true;
-        if self.to_server.is_empty() {
-            self.server_ended = true;
-        } else {
-            self.reset = true;
-            self.to_client.clear();
+    pub(super) fn new(server: SocketAddr, client: SocketAddr) -> Self {
+        let end = |address| End { incoming: VecDeque::new(), ended: false, gone: false, address };
+        Self { ends: [end(server), end(client)], reset: false }
+    }
+
+    pub(super) fn near(&self, side: Side) -> &End {
+        let [server, client] = &self.ends;
+        if side == Side::Server { server } else { client }
+    }
+
+    pub(super) fn near_mut(&mut self, side: Side) -> &mut End {
+        let [server, client] = &mut self.ends;
+        if side == Side::Server { server } else { client }
+    }
+
+    pub(super) fn far(&self, side: Side) -> &End {
+        self.near(side.other())
+    }
+
+    pub(super) fn far_mut(&mut self, side: Side) -> &mut End {
+        self.near_mut(side.other())
+    }
+
+    pub(super) fn has_bytes(&self, side: Side) -> bool {
+        !self.near(side).incoming.is_empty()
+    }
+
+    /// Whether everything was received and nothing more comes.
+    pub(super) fn has_finished(&self, side: Side) -> bool {
+        self.far(side).ended && !self.has_bytes(side)
+    }
+
+    /// How many bytes can be sent from this side now.
+    pub(super) fn room(&self, side: Side) -> usize {
+        WINDOW.saturating_sub(self.far(side).incoming.len())
+    }
+
+    /// A side closes: unread bytes turn that into a reset, which destroys what is under way.
+    pub(super) fn leave(&mut self, side: Side) {
+        self.reset |= self.has_bytes(side);
+        let reset = self.reset;
+        let near = self.near_mut(side);
+        near.gone = true;
+        near.ended |= !reset;
+        near.incoming.clear();
+        if reset {
+            self.far_mut(side).incoming.clear();
         }
-        self.to_server.clear();
+    }
+
+    fn was_left(&self) -> bool {
+        self.ends.iter().all(|end| end.gone)
     }
 }
 

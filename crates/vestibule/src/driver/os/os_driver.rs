@@ -1,11 +1,11 @@
 use super::change_list::ChangeList;
 use super::connection::{self as bits, Connection};
 use super::listener::{self, ListenFailure, ListenRequest, Listener};
+use super::poller::{Poller, READ, Signs, WATCH};
 use super::waker::Waker;
 use crate::address::Endpoint;
 use crate::driver::slots::Slots;
 use crate::driver::{Token, Transport};
-use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use std::io;
 use std::net::SocketAddr;
@@ -13,43 +13,40 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How many events one wait can tell.
-const EVENTS: usize = 1024;
-/// What epoll gives back for the waker; no token has this number.
-pub(super) const WAKER: u64 = u64::MAX;
-
-/// The driver for Linux: level-triggered epoll.
+/// The driver of the operating system.
 #[derive(Default)]
-pub(crate) struct Epoll {
-    opened: Option<Opened>,
+pub(crate) struct OsDriver {
+    pub(super) opened: Option<Opened>,
     pub(super) connections: Slots<Connection>,
     pub(super) listeners: Slots<Listener>,
     pub(super) changed_connections: ChangeList,
     pub(super) changed_listeners: ChangeList,
-    pub(super) events: Vec<Event>,
+    /// The event that is told next.
     pub(super) at: usize,
+    /// What remains to be told of it.
+    pub(super) left_of_event: Option<Signs>,
     pub(super) refused: Vec<(Token, Errno)>,
     released: bool,
 }
 
 /// The descriptors of the loop itself, made on first need.
-struct Opened {
-    epoll: Rc<OwnedFd>,
-    waker: Arc<Waker>,
+pub(super) struct Opened {
+    pub(super) poller: Poller,
+    pub(super) waker: Arc<Waker>,
 }
 
-impl Epoll {
+impl OsDriver {
     /// Makes the loop's own descriptors, unless they are there.
-    pub(in crate::driver) fn open(&mut self) -> io::Result<(Rc<OwnedFd>, Arc<Waker>)> {
+    pub(in crate::driver) fn open(&mut self) -> io::Result<(Rc<dyn AsFd>, Arc<Waker>)> {
         if let Some(opened) = &self.opened {
-            return Ok((Rc::clone(&opened.epoll), Arc::clone(&opened.waker)));
+            return Ok((opened.poller.descriptor(), Arc::clone(&opened.waker)));
         }
-        let epoll = Rc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        let poller = Poller::new()?;
         let waker = Arc::new(Waker::new()?);
-        epoll::add(&epoll, &*waker, EventData::new_u64(WAKER), EventFlags::IN)?;
-        self.events.reserve_exact(EVENTS);
-        self.opened = Some(Opened { epoll: Rc::clone(&epoll), waker: Arc::clone(&waker) });
-        Ok((epoll, waker))
+        poller.register((*waker).as_fd(), Poller::WAKER, 0, READ | WATCH)?;
+        let descriptor = poller.descriptor();
+        self.opened = Some(Opened { poller, waker: Arc::clone(&waker) });
+        Ok((descriptor, waker))
     }
 
     pub(in crate::driver) fn listen(
@@ -105,7 +102,7 @@ impl Epoll {
         if token.is_listener() { None } else { self.connections.get(token.slot(), token.generation()) }
     }
 
-    /// Changes a connection, and notes whether epoll must be told.
+    /// Changes a connection, and notes whether the poller must be told.
     pub(super) fn change(&mut self, token: Token, change: impl FnOnce(&mut Connection)) {
         if let Some(connection) = self.connections.get_mut(token.slot(), token.generation()) {
             change(connection);
@@ -162,7 +159,7 @@ impl Epoll {
             let listener = self.listeners.remove(slot, generation)?;
             if listener.armed != 0 {
                 // A parent, systemd or the program may keep the listening socket open.
-                self.unregister((*listener.descriptor).as_fd());
+                self.unregister((*listener.descriptor).as_fd(), listener.armed);
             }
             self.released = true;
             return None;
@@ -170,16 +167,16 @@ impl Epoll {
         let connection = self.connections.remove(slot, generation)?;
         let shared = connection.has(bits::SHARED);
         // Closing ends the registration by itself, unless somebody else keeps the socket open.
-        if connection.armed != 0 && shared {
-            self.unregister(connection.descriptor.as_fd());
+        if connection.armed != 0 && (shared || !Poller::FORGETS_CLOSED) {
+            self.unregister(connection.descriptor.as_fd(), connection.armed);
         }
         self.released = true;
         Some(Transport::Descriptor { descriptor: connection.descriptor, shared })
     }
 
-    fn unregister(&self, descriptor: BorrowedFd<'_>) {
+    fn unregister(&self, descriptor: BorrowedFd<'_>, armed: Signs) {
         if let Some(opened) = &self.opened {
-            let _ = epoll::delete(&opened.epoll, descriptor);
+            let _ = opened.poller.register(descriptor, 0, armed, 0);
         }
     }
 

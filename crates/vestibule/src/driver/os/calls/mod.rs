@@ -1,0 +1,21 @@
+//! System calls that are not the same everywhere: one file a system, the same functions in the same order.
+
+#[cfg(all(target_os = "linux", not(vestibule_polling)))]
+mod linux;
+#[cfg(any(not(target_os = "linux"), vestibule_polling))]
+mod portable;
+mod retried;
+mod timespec;
+
+#[cfg(all(target_os = "linux", not(vestibule_polling)))]
+pub(super) use linux::{
+    Doorbell, END_OF_PEER, accept, accepts, family, interface_index, send_flags, set_user_timeout, socket,
+    user_timeout,
+};
+#[cfg(any(not(target_os = "linux"), vestibule_polling))]
+pub(super) use portable::{
+    Doorbell, END_OF_PEER, accept, accepts, family, interface_index, send_flags, set_user_timeout, socket,
+    user_timeout,
+};
+pub(super) use retried::retried;
+pub(super) use timespec::timespec;
