@@ -48,21 +48,24 @@
 
 mod acceptor;
 mod address;
+mod connector;
 mod driver;
 mod error;
 mod event_loop;
 mod log;
+mod resolver;
 mod server;
 mod signal;
 mod socket;
 
 pub use acceptor::AcceptErrorClass;
 pub use address::{AddressParseError, Endpoint, HostAddress, NetworkLayerProtocol, Subnet};
+pub use driver::KeepAlive;
 pub use error::{Error, Operation, Rejected, Result, SocketError};
 pub use event_loop::{EventLoop, EventLoopHandle, PostedCall, SendError, Sender, TimerId};
 pub use server::{IncomingConnection, ListenOptions, TcpServer, WeakTcpServer};
 pub use signal::{Signal, SignalArgument, SlotId};
-pub use socket::{SocketSignal, SocketState, TcpSocket, WeakTcpSocket};
+pub use socket::{BlockingSocket, SocketSignal, SocketState, TcpSocket, WeakTcpSocket};
 
 #[cfg(feature = "simulation")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulation")))]

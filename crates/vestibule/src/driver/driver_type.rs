@@ -117,7 +117,7 @@ impl Driver {
 
     /// The addresses of a name, where finding them takes no time; `None` where it does.
     #[allow(clippy::unnecessary_wraps, unused_variables, reason = "with the simulation there are two kinds")]
-    pub(crate) fn look_up(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    pub(crate) fn look_up(&self, host: &str, port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
         match self {
             Self::Os(_) => None,
             #[cfg(feature = "simulation")]

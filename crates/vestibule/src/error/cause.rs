@@ -18,7 +18,8 @@ fn by_errno(errno: Errno, operation: Operation) -> Option<(SocketError, &'static
     }
     match operation {
         Operation::CreateSocket => on_create(errno),
-        Operation::Bind | Operation::Listen => on_bind(errno, operation),
+        Operation::Bind | Operation::BindSocket | Operation::Listen => on_bind(errno, operation),
+        Operation::Connect => on_connect(errno),
         Operation::Accept | Operation::AdoptListener | Operation::AdoptSocket => on_accept(errno),
         _ => on_transfer(errno),
     }
@@ -59,6 +60,18 @@ fn on_accept(errno: Errno) -> Option<(SocketError, &'static str)> {
         }
         Errno::CONNABORTED => (E::Network, E::RemoteHostClosed.text()),
         Errno::ACCESS | Errno::PERM => plain(E::SocketAccess),
+        _ => return on_transfer(errno),
+    })
+}
+
+fn on_connect(errno: Errno) -> Option<(SocketError, &'static str)> {
+    Some(match errno {
+        Errno::TIMEDOUT => (E::SocketTimeout, "Connection timed out"),
+        Errno::NETUNREACH | Errno::NETDOWN => (E::Network, "Network unreachable"),
+        Errno::HOSTUNREACH | Errno::HOSTDOWN => (E::Network, "Host unreachable"),
+        Errno::ADDRINUSE => plain(E::AddressInUse),
+        Errno::ADDRNOTAVAIL => plain(E::SocketAddressNotAvailable),
+        Errno::AFNOSUPPORT | Errno::INVAL => plain(E::UnsupportedSocketOperation),
         _ => return on_transfer(errno),
     })
 }

@@ -17,6 +17,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     operation: Operation,
     endpoint: Option<Endpoint>,
+    host: Option<String>,
     kind: SocketError,
     text: &'static str,
     cause: Cause,
@@ -47,12 +48,26 @@ impl Error {
     }
 
     fn new(operation: Operation, kind: SocketError, text: &'static str, cause: Cause) -> Self {
-        Self(Box::new(Inner { operation, endpoint: None, kind, text, cause, descriptor: None }))
+        Self(Box::new(Inner { operation, endpoint: None, host: None, kind, text, cause, descriptor: None }))
     }
 
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
         self.0.endpoint = Some(endpoint);
+        self
+    }
+
+    /// The host, with its port, that was to be reached.
+    #[must_use]
+    pub(crate) fn to(mut self, host: String) -> Self {
+        self.0.host = Some(host);
+        self
+    }
+
+    /// Says of what kind it is, where the system's error does not.
+    #[must_use]
+    pub(crate) fn of_kind(mut self, kind: SocketError) -> Self {
+        (self.0.kind, self.0.text) = (kind, kind.text());
         self
     }
 
@@ -97,7 +112,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}", self.0.operation)?;
         if let Some(endpoint) = &self.0.endpoint {
-            write!(f, " on {endpoint}")?;
+            let word = if self.0.operation == Operation::BindSocket { "to" } else { "on" };
+            write!(f, " {word} {endpoint}")?;
+        }
+        if let Some(host) = &self.0.host {
+            write!(f, " to {host}")?;
         }
         match &self.0.cause {
             Cause::System(error) => write!(f, ": {}", plain_words(error)),

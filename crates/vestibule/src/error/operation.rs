@@ -28,6 +28,14 @@ pub enum Operation {
     SetParent,
     /// Taking over the descriptor of a connection.
     AdoptSocket,
+    /// Binding a socket that is to connect to its own address.
+    BindSocket,
+    /// Connecting to a host.
+    Connect,
+    /// Taking the descriptor out of a socket.
+    IntoStd,
+    /// Setting or reading an option of a socket.
+    SocketOption,
     /// Receiving from the peer.
     Receive,
     /// Sending to the peer.
@@ -50,6 +58,10 @@ impl fmt::Display for Operation {
             Self::AddPendingConnection => "add a pending connection",
             Self::SetParent => "set the parent",
             Self::AdoptSocket => "adopt the descriptor",
+            Self::BindSocket => "bind the socket",
+            Self::Connect => "connect",
+            Self::IntoStd => "take the descriptor out of the socket",
+            Self::SocketOption => "use the socket option",
             Self::Receive => "receive",
             Self::Send => "send",
             Self::Wait => "wait",

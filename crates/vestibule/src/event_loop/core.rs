@@ -1,9 +1,10 @@
 use super::buffers::Buffers;
-use super::channel::Receivers;
+use super::channel::{Receivers, Sender};
 use super::departing::Departing;
+use super::handle::EventLoopHandle;
 use super::posted::Posted;
 use super::table::Table;
-use super::timers::Timers;
+use super::timers::{TimerId, Timers};
 use crate::driver::Driver;
 use crate::server::ServerCore;
 use crate::socket::SocketCore;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What servers and sockets share: the driver, the objects behind its tokens, and what is to be done in a turn.
 ///
@@ -125,6 +127,29 @@ impl LoopCore {
 
     pub(crate) fn add_exhausted(&self, server: Weak<ServerCore>) {
         self.exhausted.borrow_mut().push(server);
+    }
+
+    /// Makes a call at that time, for a part of the library.
+    pub(crate) fn call_at(&self, at: Instant, call: impl FnOnce() + 'static) -> TimerId {
+        self.timers.once(at, Box::new(|_| call()))
+    }
+
+    pub(crate) fn kill_timer(&self, timer: TimerId) {
+        self.timers.kill(timer);
+    }
+
+    /// A channel into the loop, for a part of the library.
+    pub(crate) fn channel<T: Send + 'static>(&self, slot: impl Fn(T) + 'static) -> Sender<T> {
+        self.receivers.add(self.handle(), None, slot)
+    }
+
+    pub(super) fn handle(&self) -> EventLoopHandle {
+        EventLoopHandle::new(Arc::clone(&self.posted))
+    }
+
+    /// Whether the last `EventLoop` was dropped.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.posted.is_closed()
     }
 
     /// Whether the program still holds an `EventLoop` that could take turns.

@@ -7,7 +7,6 @@ use crate::driver::Driver;
 use crate::error::{Error, Operation, Result};
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Waits for what happens to servers and sockets, and runs their slots; the reference's `QEventLoop`.
@@ -162,7 +161,7 @@ impl EventLoop {
 
     /// What other threads use to reach this loop.
     pub fn handle(&self) -> EventLoopHandle {
-        EventLoopHandle::new(Arc::clone(&self.core.posted))
+        self.core.handle()
     }
 
     /// A channel into this loop: what is sent from any thread reaches the slot, which stays on this one.
@@ -189,7 +188,7 @@ impl EventLoop {
     /// # Ok::<(), vestibule::Error>(())
     /// ```
     pub fn channel<T: Send + 'static>(&self, slot: impl Fn(T) + 'static) -> Sender<T> {
-        self.core.receivers.add(self.handle(), None, slot)
+        self.core.channel(slot)
     }
 
     /// A [`channel`](Self::channel) in which at most `capacity` values wait; sending more fails.
@@ -240,7 +239,7 @@ impl LoopCore {
 impl Clone for EventLoop {
     fn clone(&self) -> Self {
         let core = Rc::clone(&self.core);
-        if core.posted.is_closed() { Self { core, owner: false } } else { Self::owning(core) }
+        if core.is_gone() { Self { core, owner: false } } else { Self::owning(core) }
     }
 }
 

@@ -21,4 +21,5 @@ pub use timers::TimerId;
 
 pub(crate) use self::core::LoopCore;
 pub(crate) use buffers::RECEIVE_SIZE;
-pub(crate) use waiting::Wait;
+pub(crate) use deadlines::later;
+pub(crate) use waiting::{Also, Wait};

@@ -44,6 +44,13 @@ impl Posted {
         }
     }
 
+    /// A wait was woken: the waker is lowered, so that it can be woken again.
+    pub(super) fn look(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.lower();
+        }
+    }
+
     pub(super) fn is_attached(&self) -> bool {
         self.waker.get().is_some()
     }
@@ -74,9 +81,7 @@ impl Posted {
 
     /// Runs what is there now; what that posts is for the next turn.
     pub(super) fn run(&self, core: &Rc<LoopCore>) {
-        if let Some(waker) = self.waker.get() {
-            waker.lower();
-        }
+        self.look();
         let number = self.queue().calls.len();
         for _ in 0..number {
             let call = self.queue().calls.pop_front();

@@ -99,7 +99,12 @@ impl LoopCore {
                     server.accepted(transport, peer);
                 }
             }
-            Completion::Connected(_) => {}
+            Completion::Connected(token) => {
+                if let Some(socket) = self.sockets.get(token) {
+                    socket.connected(token);
+                    socket.tell();
+                }
+            }
             Completion::Writable(token) => {
                 if let Some(socket) = self.sockets.get(token) {
                     socket.push_out();
@@ -116,10 +121,7 @@ impl LoopCore {
                 }
             }
             Completion::Failed(token, errno) => match self.sockets.get(token) {
-                Some(socket) => {
-                    socket.fail(errno);
-                    socket.tell();
-                }
+                Some(socket) => socket.connection_failed(token, errno),
                 None => self.departing.end(self, token),
             },
             Completion::Woken => self.posted.run(self),

@@ -1,9 +1,17 @@
 use super::core::{Inside, LoopCore};
-use crate::driver::{Interest, Readiness};
+use crate::driver::{Interest, Readiness, Token};
 use crate::socket::SocketCore;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+/// What ends a round of a wait beside its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Also {
+    Nothing,
+    /// A call from another thread.
+    OtherThreads,
+}
 
 /// A blocking wait of one object: no slot of another object runs in it, but what others have written leaves.
 pub(crate) struct Wait<'a> {
@@ -26,40 +34,55 @@ impl LoopCore {
 }
 
 impl Wait<'_> {
-    /// Waits until the object is ready, or something else needs a look; at most until `wake_up`.
+    /// Waits until one of the objects is ready, or something else needs a look; at most until `wake_up`.
     pub(crate) fn round(
         &self,
-        object: Option<Interest>,
+        objects: &[Interest],
+        also: Also,
         wake_up: Option<Instant>,
-    ) -> io::Result<Option<Readiness>> {
+    ) -> io::Result<Vec<Readiness>> {
         let core = self.core;
         core.push_out_silently();
         core.departing.expire(core);
         core.retry_exhausted();
-        let mut interests: Vec<Interest> = object.into_iter().collect();
-        for socket in core.sockets.select(|socket| socket.bytes_to_write() > 0) {
+        let is_object = |token| objects.iter().any(|object| object.token == token);
+        let mut interests = objects.to_vec();
+        for socket in core.sockets.select(SocketCore::has_unsent) {
             let token = socket.token();
-            if object.is_none_or(|object| object.token != token) {
+            if !is_object(token) {
                 interests.push(Interest::writable(token));
             }
         }
         core.departing.interests(&mut interests);
         let deadline = [self.until, wake_up, core.departing.next()].into_iter().flatten().min();
         let timeout = deadline.map(|at| at.saturating_duration_since(core.driver.borrow().now()));
-        let mut ready = Vec::new();
-        core.driver.borrow_mut().wait_for(&interests, false, timeout, &mut ready)?;
-        let mut found = None;
-        for readiness in ready {
-            if object.is_some_and(|object| object.token == readiness.token) {
-                found = Some(readiness);
-            } else if let Some(socket) = core.sockets.get(readiness.token) {
-                socket.push_out();
-                socket.tell_later();
-            } else {
-                core.departing.discard(core, readiness.token);
-            }
+        let waker = also == Also::OtherThreads;
+        if waker {
+            core.open()?;
         }
-        Ok(found)
+        let mut ready = Vec::new();
+        core.driver.borrow_mut().wait_for(&interests, waker, timeout, &mut ready)?;
+        if waker {
+            core.posted.look(); // what the loop is to do is left for it, see the end of the wait
+        }
+        ready.retain(|readiness| {
+            let found = is_object(readiness.token);
+            if !found {
+                self.look_after(readiness.token);
+            }
+            found
+        });
+        Ok(ready)
+    }
+
+    /// Something that the wait is not for can send or discard.
+    fn look_after(&self, token: Token) {
+        if let Some(socket) = self.core.sockets.get(token) {
+            socket.push_out();
+            socket.tell_later();
+        } else {
+            self.core.departing.discard(self.core, token);
+        }
     }
 
     /// Begins a batch of accepts of its own.
@@ -67,9 +90,13 @@ impl Wait<'_> {
         self.core.begin_batch();
     }
 
+    pub(crate) fn now(&self) -> Instant {
+        self.core.driver.borrow().now()
+    }
+
     /// Whether the time is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.until.is_some_and(|until| self.core.driver.borrow().now() >= until)
+        self.until.is_some_and(|until| self.now() >= until)
     }
 }
 
@@ -79,5 +106,6 @@ impl Drop for Wait<'_> {
         if !std::thread::panicking() {
             self.core.push_out_silently();
         }
+        self.core.posted.wake_for_the_rest();
     }
 }

@@ -2,6 +2,7 @@ use super::core::ServerCore;
 use super::tcp_server::TcpServer;
 use crate::driver::Interest;
 use crate::error::{Error, Operation, Result, SocketError};
+use crate::event_loop::Also;
 use rustix::io::Errno;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,9 +23,9 @@ impl ServerCore {
             self.update_credit();
             let listener = self.listening.get().filter(|_| self.credit() > 0);
             let interest = listener.map(|it| Interest::readable(it.token));
-            let ready = wait.round(interest, self.retry_at());
+            let ready = wait.round(interest.as_slice(), Also::Nothing, self.retry_at());
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
-            if ready.is_some() {
+            if !ready.is_empty() {
                 self.accept_batch();
             }
             if self.acceptor.borrow().accepted_in_all() > before {

@@ -2,20 +2,30 @@ use super::core::Flag;
 use super::state::SocketState;
 use super::tcp_socket::TcpSocket;
 use crate::address::HostAddress;
+use crate::driver::Token;
 use std::net::SocketAddr;
 
 impl TcpSocket {
     /// The peer's address and port, while there is a connection, and in the slots of `disconnected`.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         let core = self.core();
-        let over = core.state.get() == SocketState::Unconnected && core.has(Flag::GoneTold);
-        if over { None } else { Some(core.peer) }
+        match core.state.get() {
+            SocketState::Connected | SocketState::Closing => Some(core.peer.get()),
+            SocketState::Unconnected if !core.has(Flag::GoneTold) => {
+                Some(core.peer.get()).filter(|_| core.token() != Token::NOWHERE)
+            }
+            _ => None,
+        }
     }
 
-    /// The address and port on this side, while there is a connection. One system call.
+    /// The address and port on this side, while there is a connection, or when the socket is [bound](Self::bind). One
+    /// system call.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         let core = self.core();
-        if core.is_closed() { None } else { core.event_loop.driver.borrow().local_address(core.token) }
+        if core.has_connection() {
+            return core.event_loop.driver.borrow().local_address(core.token());
+        }
+        core.outgoing_if_any()?.bound.get().map(|bound| bound.local)
     }
 
     /// The peer's address, `NULL` when there is no connection; the reference's `peerAddress`.

@@ -1,3 +1,4 @@
+use super::outgoing::Outgoing;
 use super::read_buffer::ReadBuffer;
 use super::socket_signal::SocketSlots;
 use super::state::SocketState;
@@ -10,7 +11,7 @@ use crate::event_loop::LoopCore;
 use crate::server::ServerCore;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::{Rc, Weak};
 
 /// A connection, shared by its owner, the loop and whoever looks at it.
@@ -18,11 +19,13 @@ use std::rc::{Rc, Weak};
 /// A server may hold very many, so it is small, and what few need is made when it is needed.
 pub(crate) struct SocketCore {
     pub(super) event_loop: Rc<LoopCore>,
-    pub(super) token: Token,
-    pub(super) peer: SocketAddr,
+    pub(super) token: Cell<Token>,
+    pub(super) peer: Cell<SocketAddr>,
     pub(super) input: Cell<Option<Box<ReadBuffer>>>,
     pub(super) output: Cell<Option<Box<WriteBuffer>>>,
     pub(super) slots: OnceCell<Box<SocketSlots>>,
+    /// For connecting out; accepted connections never need it.
+    outgoing: OnceCell<Box<Outgoing>>,
     pub(super) parent: Cell<Weak<ServerCore>>,
     /// Where the parent keeps it.
     pub(crate) child_index: Cell<u32>,
@@ -36,7 +39,7 @@ pub(crate) struct SocketCore {
     /// Bytes that were ever sent, as far as it matters for closing.
     pub(super) sent: Cell<u32>,
     flags: Cell<u16>,
-    pub(super) tales: Cell<u8>,
+    pub(super) tales: Cell<u16>,
     pub(super) phase: Cell<Phase>,
     /// What was told; the truth is in `phase`.
     pub(super) state: Cell<SocketState>,
@@ -50,6 +53,8 @@ const _: () = assert!(size_of::<SocketCore>() <= 120);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
+    /// A connection is being made; what is written waits.
+    Connecting,
     /// It can be written to.
     Open,
     /// What is buffered is still sent, then it ends.
@@ -84,35 +89,24 @@ pub(super) enum Flag {
     Pending = 512,
     /// The driver had no room for all: it tells when it has.
     Stalled = 1024,
+    /// It broke, before the peer's end.
+    Broken = 2048,
 }
 
 impl SocketCore {
     pub(super) const READ_LIMIT: u32 = 256 << 10;
     pub(super) const WRITE_LIMIT: u32 = 64 << 20;
 
+    /// A socket that is not connected.
+    pub(super) fn new(event_loop: &Rc<LoopCore>) -> Rc<Self> {
+        Rc::new(Self::bare(event_loop, Token::NOWHERE, NO_PEER, Phase::Closed))
+    }
+
     /// Takes over a connection; one that belongs to another kind of loop is born closed.
     pub(crate) fn adopt(event_loop: &Rc<LoopCore>, transport: Transport, peer: SocketAddr) -> Rc<Self> {
         let token = event_loop.driver.borrow_mut().adopt(transport);
-        let socket = Rc::new(Self {
-            event_loop: Rc::clone(event_loop),
-            token: token.unwrap_or(Token::NOWHERE),
-            peer,
-            input: Cell::default(),
-            output: Cell::default(),
-            slots: OnceCell::new(),
-            parent: Cell::new(Weak::new()),
-            child_index: Cell::new(0),
-            read_limit: Cell::new(Self::READ_LIMIT),
-            write_limit: Cell::new(Self::WRITE_LIMIT),
-            granted: Cell::new(0),
-            untold: Cell::new(0),
-            sent: Cell::new(0),
-            flags: Cell::new(0),
-            tales: Cell::new(0),
-            phase: Cell::new(Phase::Open),
-            state: Cell::new(SocketState::Connected),
-            error: Cell::new(SocketError::Unknown),
-        });
+        let socket = Rc::new(Self::bare(event_loop, token.unwrap_or(Token::NOWHERE), peer, Phase::Open));
+        socket.state.set(SocketState::Connected);
         if let Some(token) = token {
             event_loop.sockets.insert(token, Rc::clone(&socket));
             socket.update_reading();
@@ -124,8 +118,56 @@ impl SocketCore {
         socket
     }
 
+    fn bare(event_loop: &Rc<LoopCore>, token: Token, peer: SocketAddr, phase: Phase) -> Self {
+        Self {
+            event_loop: Rc::clone(event_loop),
+            token: Cell::new(token),
+            peer: Cell::new(peer),
+            input: Cell::default(),
+            output: Cell::default(),
+            slots: OnceCell::new(),
+            outgoing: OnceCell::new(),
+            parent: Cell::new(Weak::new()),
+            child_index: Cell::new(0),
+            read_limit: Cell::new(Self::READ_LIMIT),
+            write_limit: Cell::new(Self::WRITE_LIMIT),
+            granted: Cell::new(0),
+            untold: Cell::new(0),
+            sent: Cell::new(0),
+            flags: Cell::new(0),
+            tales: Cell::new(0),
+            phase: Cell::new(phase),
+            state: Cell::new(SocketState::Unconnected),
+            error: Cell::new(SocketError::Unknown),
+        }
+    }
+
     pub(crate) fn token(&self) -> Token {
-        self.token
+        self.token.get()
+    }
+
+    /// What the socket has for connecting out, made on first need.
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        self.outgoing.get_or_init(Box::default)
+    }
+
+    /// The same, unless it was never needed.
+    pub(super) fn outgoing_if_any(&self) -> Option<&Outgoing> {
+        self.outgoing.get().map(|outgoing| &**outgoing)
+    }
+
+    /// A new connection begins, or is to begin: nothing of the last one is left.
+    pub(super) fn forget_connection(&self) {
+        self.drop_input();
+        for flag in [Flag::InputEnded, Flag::Pressed, Flag::GoneTold, Flag::Stalled, Flag::Broken] {
+            self.set(flag, false);
+        }
+        self.token.set(Token::NOWHERE);
+        self.peer.set(NO_PEER);
+        self.granted.set(0);
+        self.untold.set(0);
+        self.sent.set(0);
+        self.error.set(SocketError::Unknown);
     }
 
     /// What a slot gets: a socket whose drop does nothing.
@@ -148,6 +190,15 @@ impl SocketCore {
         self.phase.get() == Phase::Open
     }
 
+    pub(super) fn is_connecting(&self) -> bool {
+        self.phase.get() == Phase::Connecting
+    }
+
+    /// Whether there is a connection, if only an ending one.
+    pub(super) fn has_connection(&self) -> bool {
+        matches!(self.phase.get(), Phase::Open | Phase::Ending)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.phase.get() == Phase::Closed
     }
@@ -160,6 +211,7 @@ impl SocketCore {
     /// The connection broke: everything that is to be told of it.
     pub(super) fn lost(&self, error: SocketError) {
         self.error.set(error);
+        self.set(Flag::Broken, !self.has(Flag::InputEnded));
         self.note(Tale::Error);
         if self.state.get() == SocketState::Connected {
             self.note(Tale::Closing);
@@ -175,12 +227,15 @@ impl SocketCore {
             self.event_loop.buffers.give_write_buffer(output);
         }
         if self.is_abandoned() {
-            self.event_loop.departing.forget(self.token);
+            self.event_loop.departing.forget(self.token());
         }
-        let entry = self.event_loop.sockets.remove(self.token);
+        let entry = self.event_loop.sockets.remove(self.token());
         drop(entry);
     }
 }
+
+/// The peer of a socket that has none.
+const NO_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl fmt::Debug for SocketCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

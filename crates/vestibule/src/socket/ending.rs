@@ -1,6 +1,7 @@
 use super::core::{Flag, Phase, SocketCore};
 use super::tcp_socket::TcpSocket;
 use super::telling::Tale;
+use crate::driver::Token;
 use crate::error::{Operation, SocketError};
 use rustix::io::Errno;
 use std::rc::Rc;
@@ -11,23 +12,33 @@ impl SocketCore {
         let ended = self.has(Flag::InputEnded);
         let sent = self.sent.get();
         self.leave();
-        self.event_loop.end_gracefully(self.token, sent, ended);
+        self.event_loop.end_gracefully(self.token(), sent, ended);
         self.note_end();
     }
 
+    /// A connection of this socket broke, or an attempt to make one has failed.
+    pub(crate) fn connection_failed(self: &Rc<Self>, token: Token, errno: Errno) {
+        if self.is_connecting() {
+            self.attempt_failed(token, errno);
+        } else {
+            self.fail(errno);
+        }
+        self.tell();
+    }
+
     /// The connection broke.
-    pub(crate) fn fail(self: &Rc<Self>, errno: Errno) {
-        if self.is_closed() {
+    pub(super) fn fail(self: &Rc<Self>, errno: Errno) {
+        if !self.has_connection() {
             return;
         }
         self.leave();
-        self.event_loop.close(self.token);
+        self.event_loop.close(self.token());
         self.lost(SocketError::from_io(&errno.into(), Operation::Receive));
     }
 
     /// The peer sends nothing more, and all it sent was received.
     pub(crate) fn peer_ended(self: &Rc<Self>) {
-        if self.is_closed() || self.set(Flag::InputEnded, true) {
+        if !self.has_connection() || self.set(Flag::InputEnded, true) {
             return;
         }
         self.granted.set(0);
@@ -57,17 +68,33 @@ impl SocketCore {
     }
 
     fn disconnect_from_host(self: &Rc<Self>) {
+        if self.is_connecting() {
+            self.outgoing().end_when_connected.set(true);
+        }
+        if self.unbind() {
+            self.note(Tale::GaveUp);
+        }
         self.begin_ending();
         self.tell();
     }
 
     fn abort(self: &Rc<Self>) {
+        if self.unbind() {
+            self.note(Tale::GaveUp);
+            return self.tell();
+        }
+        if self.is_connecting() {
+            self.cancel_connecting();
+            self.note(Tale::GaveUp);
+            self.note(Tale::FinishedLast);
+            return self.tell();
+        }
         if self.is_closed() {
             return;
         }
         self.drop_input();
         self.leave();
-        self.event_loop.close(self.token);
+        self.event_loop.close(self.token());
         self.note_end();
         self.tell();
     }
@@ -80,10 +107,14 @@ impl SocketCore {
         self.set(Flag::Abandoned, true);
         self.tales.set(0);
         self.drop_input();
+        self.unbind();
+        if self.is_connecting() {
+            self.cancel_connecting();
+        }
         if !self.is_closed() {
             self.phase.set(Phase::Ending);
             if self.set(Flag::Pending, false) {
-                self.event_loop.driver.borrow_mut().hold(self.token, false);
+                self.event_loop.driver.borrow_mut().hold(self.token(), false);
             }
             if !self.event_loop.has_handles() {
                 self.push_out_all();
@@ -94,7 +125,7 @@ impl SocketCore {
         let unsent = self.bytes_to_write(); // nothing once it is closed
         if unsent > 0 && self.event_loop.has_handles() {
             self.update_reading();
-            self.event_loop.departing.watch_sending(&self.event_loop, self.token, unsent);
+            self.event_loop.departing.watch_sending(&self.event_loop, self.token(), unsent);
         } else if unsent > 0 {
             self.cut();
         }
@@ -104,6 +135,8 @@ impl SocketCore {
         if self.is_closed() && self.set(Flag::Dirty, false) {
             self.event_loop.forget_dirty(self);
         }
+        let private_loop = self.outgoing_if_any().and_then(|outgoing| outgoing.private_loop.take());
+        drop(private_loop);
     }
 
     /// Sends as long as the system takes any.
@@ -113,10 +146,10 @@ impl SocketCore {
 
     /// Closes at once, whatever is unsent; true if it was open.
     pub(crate) fn cut(self: &Rc<Self>) -> bool {
-        let open = !self.is_closed();
+        let open = self.has_connection();
         if open {
             self.leave();
-            self.event_loop.close(self.token);
+            self.event_loop.close(self.token());
         }
         open
     }
@@ -129,12 +162,14 @@ impl TcpSocket {
     /// Nothing can be written from now on. With something unsent the state becomes
     /// [`Closing`](crate::SocketState::Closing), and [`disconnected`](Self::disconnected) comes when it has left;
     /// otherwise all that happens before this returns. What was received can still be read. Does not block, and does
-    /// nothing when the socket is ending or unconnected. The reference's `disconnectFromHost`.
+    /// nothing when the socket is ending or unconnected. While a connection is being made it is remembered: once that
+    /// stands, what was written is sent, and then it ends. The reference's `disconnectFromHost`.
     pub fn disconnect_from_host(&self) {
         self.core().disconnect_from_host();
     }
 
-    /// Ends the connection at once: what is unsent is discarded, and so is what is unread. The reference's `abort`.
+    /// Ends the connection, or the attempt to make one, at once: what is unsent is discarded, and so is what is unread.
+    /// The reference's `abort`.
     ///
     /// The peer sees an end if nothing that it sent was left unread in the kernel, else a reset. Signals come before
     /// this returns.

@@ -23,13 +23,18 @@ impl SocketCore {
         result
     }
 
+    /// Whether nothing more will be received.
+    pub(super) fn has_finished_reading(&self) -> bool {
+        self.is_closed() || self.has(Flag::InputEnded)
+    }
+
     pub(super) fn bytes_available(&self) -> usize {
         self.with_input(<[u8]>::len)
     }
 
     /// How much may be received now.
     pub(super) fn credit(&self) -> u32 {
-        if self.has(Flag::InputEnded) || self.is_closed() {
+        if self.has(Flag::InputEnded) || !self.has_connection() {
             return 0;
         }
         if self.phase.get() == Phase::Ending {
@@ -44,12 +49,12 @@ impl SocketCore {
 
     /// Tells the driver when it may receive more or less than before.
     pub(super) fn update_reading(&self) {
-        if self.is_closed() {
+        if !self.has_connection() {
             return; // the connection may linger, with a credit of its own
         }
         let credit = self.credit();
         if self.granted.replace(credit) != credit {
-            self.event_loop.driver.borrow_mut().grant_bytes(self.token, credit);
+            self.event_loop.driver.borrow_mut().grant_bytes(self.token(), credit);
         }
     }
 
@@ -152,7 +157,7 @@ impl SocketCore {
         let mut buffer = self.event_loop.buffers.read_buffer();
         let received = {
             let room = buffer.room().get_mut(..credit).unwrap_or_default();
-            self.event_loop.driver.borrow_mut().receive(self.token, room)
+            self.event_loop.driver.borrow_mut().receive(self.token(), room)
         };
         match received {
             Ok(length) if length > 0 => {

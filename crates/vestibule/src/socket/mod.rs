@@ -1,10 +1,17 @@
-//! [`TcpSocket`]: a connection with signals, and blocking calls where there is no loop.
+//! [`TcpSocket`]: a connection, accepted or made, with signals, and blocking calls where there is no loop.
 
 mod address;
+mod attempt;
+mod binding;
+mod blocking;
 mod child;
+mod connecting;
+mod conversion;
 mod core;
 mod ending;
 mod input;
+mod options;
+mod outgoing;
 mod output;
 mod read_buffer;
 mod reading;
@@ -18,6 +25,7 @@ mod weak;
 mod write_buffer;
 mod writing;
 
+pub use blocking::BlockingSocket;
 pub use socket_signal::SocketSignal;
 pub use state::SocketState;
 pub use tcp_socket::TcpSocket;

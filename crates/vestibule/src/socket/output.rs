@@ -18,9 +18,14 @@ impl SocketCore {
         length
     }
 
+    /// Whether something is to be sent that can be sent.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.has_connection() && self.bytes_to_write() > 0
+    }
+
     /// Takes all bytes or none; tells nothing.
     pub(super) fn write(self: &Rc<Self>, bytes: &[u8]) -> usize {
-        if !self.is_open() || bytes.is_empty() {
+        if !(self.is_open() || self.is_connecting()) || bytes.is_empty() {
             return 0;
         }
         let unsent = self.bytes_to_write();
@@ -30,13 +35,16 @@ impl SocketCore {
             self.tell_later();
             return 0;
         }
-        let through = if unsent == 0 && bytes.len() >= SENT_THROUGH { self.send_now(bytes) } else { Ok(0) };
+        let at_once = self.is_open() && unsent == 0 && bytes.len() >= SENT_THROUGH;
+        let through = if at_once { self.send_now(bytes) } else { Ok(0) };
         let Ok(through) = through else {
             self.tell_later();
             return 0;
         };
         self.buffer(bytes.get(through..).unwrap_or_default());
-        self.make_dirty();
+        if self.is_open() {
+            self.make_dirty();
+        }
         bytes.len()
     }
 
@@ -71,7 +79,7 @@ impl SocketCore {
     /// Sends what fits, and ends the connection if that was all of one that is ending. Tells nothing; what the
     /// driver has no room for leaves when it tells that it has.
     pub(crate) fn push_out(self: &Rc<Self>) -> usize {
-        if self.is_closed() {
+        if !self.has_connection() {
             return 0;
         }
         let mut sent = 0;
@@ -102,7 +110,7 @@ impl SocketCore {
     /// Sends what fits of these bytes; a failure has ended the connection.
     fn send_now(self: &Rc<Self>, bytes: &[u8]) -> Result<usize, Errno> {
         let last = self.phase.get() == Phase::Ending;
-        let result = self.event_loop.driver.borrow_mut().send(self.token, bytes, last);
+        let result = self.event_loop.driver.borrow_mut().send(self.token(), bytes, last);
         match result {
             Ok(length) => {
                 self.set(Flag::Stalled, length < bytes.len());

@@ -76,6 +76,6 @@ impl TcpSocket {
 
 impl SocketCore {
     pub(super) fn hold(&self, held: bool) {
-        self.event_loop.driver.borrow_mut().hold(self.token, held);
+        self.event_loop.driver.borrow_mut().hold(self.token(), held);
     }
 }

@@ -24,6 +24,8 @@ pub(super) type SocketSlots = SlotList<dyn Fn(&TcpSocket, Told)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum SignalKind {
+    HostFound,
+    Connected,
     ReadyRead,
     BytesWritten,
     StateChanged,

@@ -2,15 +2,16 @@ use super::core::Flag;
 use super::tcp_socket::TcpSocket;
 use std::io::{self, Read, Write};
 
-/// Non-blocking, as `std` means it: `WouldBlock` when nothing is there, `Ok(0)` only at the end.
+/// Non-blocking, as `std` means it: `WouldBlock` when nothing is there, `Ok(0)` only at the end, `ConnectionReset` when
+/// everything was read that came before the connection broke.
 impl Read for &TcpSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = TcpSocket::read(self, buffer);
-        let ended = self.core().is_closed() || self.core().has(Flag::InputEnded);
-        if length == 0 && !buffer.is_empty() && !ended {
-            Err(io::ErrorKind::WouldBlock.into())
-        } else {
-            Ok(length)
+        match length {
+            0 if buffer.is_empty() => Ok(0),
+            0 if self.core().has(Flag::Broken) => Err(io::ErrorKind::ConnectionReset.into()),
+            0 if !self.core().has_finished_reading() => Err(io::ErrorKind::WouldBlock.into()),
+            length => Ok(length),
         }
     }
 }
@@ -18,11 +19,12 @@ impl Read for &TcpSocket {
 /// Takes all bytes or none, see [`TcpSocket::write`]; `WouldBlock` when too much waits to be sent.
 impl Write for &TcpSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.core().is_open() {
+        let can_write = || self.core().is_open() || self.core().is_connecting();
+        if !can_write() {
             return Err(io::ErrorKind::NotConnected.into());
         }
         match TcpSocket::write(self, bytes) {
-            0 if !bytes.is_empty() && self.core().is_open() => Err(io::ErrorKind::WouldBlock.into()),
+            0 if !bytes.is_empty() && can_write() => Err(io::ErrorKind::WouldBlock.into()),
             0 if !bytes.is_empty() => Err(io::ErrorKind::BrokenPipe.into()),
             length => Ok(length),
         }

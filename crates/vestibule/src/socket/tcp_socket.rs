@@ -2,12 +2,8 @@ use super::core::{Flag, SocketCore};
 use super::socket_signal::{SignalKind, SocketSignal, SocketSlots};
 use super::state::SocketState;
 use super::weak::WeakTcpSocket;
-use crate::driver::{Transport, check_connected};
-use crate::error::{Error, Operation, Result, SocketError};
-use crate::event_loop::EventLoop;
-use crate::server::IncomingConnection;
+use crate::error::SocketError;
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 /// One connection, with signals, and with blocking calls where there is no loop; the reference's `QTcpSocket`.
@@ -77,33 +73,6 @@ impl TcpSocket {
         &self.core
     }
 
-    /// A socket of a connection that a server's hook handed out, in whatever thread the loop is.
-    ///
-    /// Does not block and makes no system call. What the peer has sent is announced by `ready_read` in the loop's next
-    /// turns. The reference's `setSocketDescriptor`.
-    pub fn from_incoming(event_loop: &EventLoop, connection: IncomingConnection) -> Self {
-        let (transport, peer) = connection.into_parts();
-        Self::owning(SocketCore::adopt(event_loop.core(), transport.into_shared(), peer))
-    }
-
-    /// A socket of a connected descriptor; the reference's `setSocketDescriptor`. Does not block.
-    ///
-    /// The descriptor becomes close-on-exec; whether it is blocking does not matter and is not changed.
-    ///
-    /// # Errors
-    ///
-    /// `UnsupportedSocketOperation` when it is no connected stream socket of IPv4 or IPv6. The error gives the
-    /// descriptor back, see [`Error::into_descriptor`].
-    pub fn from_descriptor(event_loop: &EventLoop, descriptor: OwnedFd) -> Result<Self> {
-        match check_connected(descriptor.as_fd()) {
-            Ok(peer) => {
-                let transport = Transport::Descriptor { descriptor, shared: true };
-                Ok(Self::owning(SocketCore::adopt(event_loop.core(), transport, peer)))
-            }
-            Err(error) => Err(Error::system(Operation::AdoptSocket, error).with_descriptor(descriptor)),
-        }
-    }
-
     /// What the socket is doing. The reference's `state`.
     ///
     /// It changes when it is told: a connection that broke in the middle of a slot is `Connected` until the loop tells
@@ -129,6 +98,18 @@ impl TcpSocket {
 
     fn slots(&self) -> &SocketSlots {
         self.core.slots.get_or_init(Box::default)
+    }
+
+    /// The host's address is known, and connecting to it begins; the reference's `hostFound`.
+    #[must_use]
+    pub fn host_found(&self) -> SocketSignal<'_> {
+        SocketSignal::new(self.slots(), SignalKind::HostFound)
+    }
+
+    /// The connection that [`connect_to_host`](Self::connect_to_host) was to make stands.
+    #[must_use]
+    pub fn connected(&self) -> SocketSignal<'_> {
+        SocketSignal::new(self.slots(), SignalKind::Connected)
     }
 
     /// Something was received that can be read now. Not told inside itself.
@@ -191,7 +172,7 @@ impl Drop for TcpSocket {
 impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpSocket")
-            .field("peer", &self.core.peer)
+            .field("peer", &self.peer_addr())
             .field("state", &self.state())
             .field("bytes_available", &self.bytes_available())
             .field("bytes_to_write", &self.bytes_to_write())

@@ -8,7 +8,7 @@ use std::rc::Rc;
 /// What happens to a connection and what is told of it are apart, because a wait of one object tells nothing of others,
 /// and because a slot may bring about more while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u16)]
 pub(super) enum Tale {
     BytesWritten = 1,
     /// The read channel finished, before the connection ends.
@@ -21,9 +21,23 @@ pub(super) enum Tale {
     /// The read channel finished, because the connection ended.
     Finished = 64,
     Gone = 128,
+    /// A name is being looked up.
+    LookingUp = 256,
+    Connecting = 512,
+    HostFound = 1024,
+    /// The connection stands.
+    Established = 2048,
+    /// The attempt to connect is over: unconnected.
+    GaveUp = 4096,
+    /// Why it is.
+    Failure = 8192,
+    /// The read channel finished, because the program gave the attempt up.
+    FinishedLast = 16384,
+    /// The socket is bound to an address.
+    Bound = 32768,
 }
 
-const IN_ORDER: [Tale; 8] = [
+const IN_ORDER: [Tale; 16] = [
     Tale::BytesWritten,
     Tale::FinishedFirst,
     Tale::Error,
@@ -32,13 +46,25 @@ const IN_ORDER: [Tale; 8] = [
     Tale::Unconnected,
     Tale::Finished,
     Tale::Gone,
+    Tale::LookingUp,
+    Tale::Connecting,
+    Tale::HostFound,
+    Tale::Established,
+    Tale::GaveUp,
+    Tale::Failure,
+    Tale::FinishedLast,
+    Tale::Bound,
 ];
 
 impl SocketCore {
     pub(super) fn note(&self, tale: Tale) {
         if !self.is_abandoned() {
-            self.tales.set(self.tales.get() | tale as u8);
+            self.tales.set(self.tales.get() | tale as u16);
         }
+    }
+
+    pub(super) fn forget(&self, tale: Tale) {
+        self.tales.set(self.tales.get() & !(tale as u16));
     }
 
     /// The connection is over: what remains to be told.
@@ -55,8 +81,8 @@ impl SocketCore {
         if tales == 0 {
             return None;
         }
-        let next = IN_ORDER.into_iter().find(|tale| tales & *tale as u8 != 0)?;
-        self.tales.set(tales & !(next as u8));
+        let next = IN_ORDER.into_iter().find(|tale| tales & *tale as u16 != 0)?;
+        self.tales.set(tales & !(next as u16));
         Some(next)
     }
 
@@ -96,14 +122,35 @@ impl SocketCore {
                 self.emit(SignalKind::BytesWritten, Told::Bytes(self.untold.take() as usize));
             }
             Tale::FinishedFirst | Tale::Finished => self.emit(SignalKind::ReadChannelFinished, Told::Nothing),
+            Tale::FinishedLast => {
+                let _gone = Gone(self);
+                self.emit(SignalKind::ReadChannelFinished, Told::Nothing);
+            }
             Tale::Error => self.emit(SignalKind::ErrorOccurred, Told::Error(self.error.get())),
             Tale::LastWordsSaid => self.begin_ending(),
             Tale::Closing => self.tell_state(SocketState::Closing),
-            Tale::Unconnected => self.tell_state(SocketState::Unconnected),
+            Tale::Unconnected | Tale::GaveUp => self.tell_state(SocketState::Unconnected),
+            Tale::LookingUp => self.tell_state(SocketState::HostLookup),
+            Tale::Connecting => self.tell_state(SocketState::Connecting),
+            Tale::HostFound => self.emit(SignalKind::HostFound, Told::Nothing),
+            Tale::Established => self.tell_established(),
+            Tale::Failure => {
+                let _gone = Gone(self);
+                self.emit(SignalKind::ErrorOccurred, Told::Error(self.error.get()));
+            }
+            Tale::Bound => self.tell_state(SocketState::Bound),
             Tale::Gone => {
                 let _gone = Gone(self); // also when a slot panics
                 self.emit(SignalKind::Disconnected, Told::Nothing);
             }
+        }
+    }
+
+    fn tell_established(self: &Rc<Self>) {
+        self.tell_state(SocketState::Connected);
+        self.emit(SignalKind::Connected, Told::Nothing);
+        if self.outgoing().end_when_connected.take() {
+            self.begin_ending();
         }
     }
 
@@ -130,11 +177,14 @@ impl Drop for Telling<'_> {
     }
 }
 
-/// `disconnected` was told: the addresses are forgotten, and the parent lets go.
+/// The last was told of a connection: the addresses are forgotten, and the parent lets go.
 struct Gone<'a>(&'a Rc<SocketCore>);
 
 impl Drop for Gone<'_> {
     fn drop(&mut self) {
+        if !self.0.is_closed() {
+            return; // a slot has connected the socket again
+        }
         self.0.set(Flag::GoneTold, true);
         let parent = self.0.parent.take().upgrade();
         let child = parent.and_then(|parent| parent.remove_child(self.0));

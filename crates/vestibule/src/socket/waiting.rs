@@ -5,7 +5,7 @@ use super::tcp_socket::TcpSocket;
 use super::telling::Tale;
 use crate::driver::{Interest, Over};
 use crate::error::{Error, Operation, Result, SocketError};
-use crate::event_loop::Wait;
+use crate::event_loop::{Also, Wait};
 use rustix::io::Errno;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,11 +15,14 @@ impl SocketCore {
     fn wait_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
         let readable = self.credit() > 0;
         let writable = self.bytes_to_write() > 0;
-        let interest = Interest { token: self.token, readable, writable, end: !readable };
-        let ready =
-            wait.round(Some(interest), None).map_err(|error| Error::system(Operation::Wait, error))?;
+        let token = self.token();
+        let interest = Interest { token, readable, writable, end: !readable };
+        let ready = wait
+            .round(&[interest], Also::Nothing, None)
+            .map_err(|error| Error::system(Operation::Wait, error))?;
         self.tell();
-        let Some(ready) = ready.filter(|_| !self.is_closed()) else { return Ok(false) };
+        let still_there = !self.is_closed() && self.token() == token;
+        let Some(ready) = ready.first().filter(|_| still_there) else { return Ok(false) };
         match ready.over {
             Some(Over::Ended) => self.peer_ended(),
             Some(Over::Failed(errno)) => self.broke(errno),
@@ -47,15 +50,23 @@ impl SocketCore {
     }
 
     /// The reference tells a wait's time-out like any error; the connection goes on.
-    fn timed_out(self: &Rc<Self>) -> bool {
+    pub(super) fn timed_out(self: &Rc<Self>) -> bool {
         self.error.set(SocketError::SocketTimeout);
         self.note(Tale::Error);
         self.tell();
         false
     }
 
+    /// Waits for the connection that is being made, if one is; false when the time was over first.
+    fn connects_within(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
+        if self.is_connecting() { self.wait_until_connected(wait) } else { Ok(true) }
+    }
+
     fn wait_for_ready_read(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
         let wait = self.event_loop.begin_wait(timeout);
+        if !self.connects_within(&wait)? {
+            return Ok(false);
+        }
         loop {
             self.tell();
             if self.is_closed() || self.has(Flag::InputEnded) {
@@ -85,6 +96,9 @@ impl SocketCore {
             return Ok(true);
         }
         let wait = self.event_loop.begin_wait(timeout);
+        if !self.connects_within(&wait)? {
+            return Ok(false);
+        }
         while self.bytes_to_write() > 0 && !self.is_closed() {
             self.wait_round(&wait)?;
             if self.sent.get() > sent {
@@ -102,6 +116,9 @@ impl SocketCore {
             return Ok(false);
         }
         let wait = self.event_loop.begin_wait(timeout);
+        if !self.connects_within(&wait)? {
+            return Ok(false);
+        }
         loop {
             self.tell();
             if self.is_closed() {

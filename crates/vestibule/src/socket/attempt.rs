@@ -1,0 +1,287 @@
+use super::core::{Phase, SocketCore};
+use super::outgoing::{Attempt, Failure};
+use super::telling::Tale;
+use crate::connector::{Move, Race, interleaved};
+use crate::driver::Token;
+use crate::error::{Operation, SocketError};
+use crate::event_loop::later;
+use crate::resolver::{Lookup, literal};
+use rustix::io::Errno;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Making a connection. What comes of it is told by the loop, or in a wait, never in the call that begins it.
+impl SocketCore {
+    pub(super) fn begin_connecting(self: &Rc<Self>, host: &str, port: u16) {
+        self.forget_connection();
+        self.forget(Tale::Failure); // of an attempt that a slot tries again
+        let outgoing = self.outgoing();
+        outgoing.host.replace(host.to_owned());
+        outgoing.port.set(port);
+        outgoing.end_when_connected.set(false);
+        outgoing.failure.take();
+        let deadline = outgoing.limit.get().map(|limit| later(self.now(), limit));
+        let local = outgoing.bound.get().map(|bound| bound.local);
+        outgoing.attempt.replace(Some(Attempt::new(local, deadline)));
+        self.phase.set(Phase::Connecting);
+        self.note(Tale::LookingUp);
+        match self.addresses_at_once(host, port) {
+            Some(Ok(addresses)) => {
+                self.begin_race(&addresses);
+                if let Some(errno) = self.try_what_is_due() {
+                    self.fail_soon(Failure::System(errno));
+                }
+            }
+            Some(Err(error)) => self.fail_soon(Failure::NotFound(error)),
+            None => self.begin_lookup(host, port),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.event_loop.driver.borrow().now()
+    }
+
+    /// The addresses of a host, if it takes no time to know them.
+    fn addresses_at_once(&self, host: &str, port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
+        match literal(host, port) {
+            Some(address) => Some(address.map(|address| vec![address])),
+            None => self.event_loop.driver.borrow().look_up(host, port),
+        }
+    }
+
+    fn begin_lookup(self: &Rc<Self>, host: &str, port: u16) {
+        let socket = Rc::downgrade(self);
+        let done = self.event_loop.channel(move |()| {
+            if let Some(socket) = socket.upgrade() {
+                socket.look_at_lookup();
+                socket.tell();
+            }
+        });
+        match Lookup::begin(host.to_owned(), port, done) {
+            Ok(lookup) => {
+                let deadline = self.with_attempt(|attempt| {
+                    attempt.lookup = Some(lookup);
+                    attempt.deadline
+                });
+                self.wake_at(deadline.flatten());
+            }
+            Err(error) => self.fail_soon(Failure::NotFound(error)),
+        }
+    }
+
+    /// Takes the answer to the question for the name, if it is there.
+    pub(super) fn look_at_lookup(self: &Rc<Self>) {
+        let answer = self.with_attempt(|attempt| {
+            let answer = attempt.lookup.as_ref()?.take()?;
+            attempt.lookup = None;
+            Some(answer)
+        });
+        match answer.flatten() {
+            Some(Ok(addresses)) => {
+                self.begin_race(&addresses);
+                self.advance();
+            }
+            Some(Err(error)) => self.give_up(Failure::NotFound(error)),
+            None => {}
+        }
+    }
+
+    /// The caller begins the tries.
+    fn begin_race(self: &Rc<Self>, addresses: &[SocketAddr]) {
+        let now = self.now();
+        let begun = self.with_attempt(|attempt| {
+            let mut addresses = addresses.to_vec();
+            if let Some(local) = attempt.local {
+                addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
+            }
+            let single = attempt.local.is_some();
+            attempt.race = Some(Race::new(interleaved(&addresses), single, now, attempt.deadline));
+        });
+        if begun.is_some() {
+            self.note(Tale::Connecting);
+            self.note(Tale::HostFound);
+        }
+    }
+
+    /// Begins the tries that are due; gives up when the race says so, or when it was lost before it began.
+    pub(super) fn advance(self: &Rc<Self>) {
+        let failed = self.with_attempt(|attempt| attempt.failed.take()).flatten();
+        let failed = failed.or_else(|| self.try_what_is_due().map(Failure::System));
+        if let Some(failure) = failed {
+            self.give_up(failure);
+        }
+    }
+
+    /// Begins the tries that are due, and tells why none is left, if so.
+    fn try_what_is_due(self: &Rc<Self>) -> Option<Errno> {
+        loop {
+            let now = self.now();
+            let next = self.with_attempt(|attempt| match &mut attempt.race {
+                Some(race) => race.next(now),
+                None if attempt.deadline.is_some_and(|deadline| now >= deadline) => {
+                    Move::GiveUp(Errno::TIMEDOUT)
+                }
+                None => Move::Wait(attempt.deadline),
+            })?;
+            match next {
+                Move::Try(address) => self.try_address(address),
+                Move::GiveUp(errno) => return Some(errno),
+                Move::Wait(until) => {
+                    self.wake_at(until);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The failure is told by the loop's next turn, or by a wait.
+    fn fail_soon(self: &Rc<Self>, failure: Failure) {
+        self.with_attempt(|attempt| attempt.failed = Some(failure));
+        self.wake_at(Some(self.now()));
+    }
+
+    fn try_address(self: &Rc<Self>, address: SocketAddr) {
+        let outcome = self.create_for(address).and_then(|token| {
+            self.with_attempt(|attempt| attempt.running.push((token, address)));
+            self.event_loop.sockets.insert(token, Rc::clone(self));
+            let connected = self.event_loop.driver.borrow_mut().connect(token, address);
+            connected.inspect_err(|_| self.drop_try(token))
+        });
+        if let Err(errno) = outcome {
+            self.note_failed_try(errno);
+        }
+    }
+
+    /// A socket for a try: the bound one for the first, with all options.
+    fn create_for(&self, address: SocketAddr) -> Result<Token, Errno> {
+        let outgoing = self.outgoing();
+        let mut driver = self.event_loop.driver.borrow_mut();
+        let token = if let Some(bound) = outgoing.bound.take() {
+            bound.token
+        } else {
+            let local = outgoing.attempt.borrow().as_ref().and_then(|attempt| attempt.local);
+            driver.create(address, local).map_err(|(_, errno)| errno)?
+        };
+        for option in outgoing.options.borrow().iter() {
+            if let Err(errno) = driver.set_option(token, *option) {
+                let transport = driver.remove(token);
+                drop((driver, transport));
+                return Err(errno);
+            }
+        }
+        Ok(token)
+    }
+
+    fn note_failed_try(&self, errno: Errno) {
+        let now = self.now();
+        self.with_attempt(|attempt| {
+            if let Some(race) = &mut attempt.race {
+                race.failed(errno, now);
+            }
+        });
+    }
+
+    /// Lets go of a try.
+    fn drop_try(&self, token: Token) {
+        self.with_attempt(|attempt| attempt.running.retain(|(running, _)| *running != token));
+        let entry = self.event_loop.sockets.remove(token);
+        self.event_loop.close(token);
+        drop(entry);
+    }
+
+    pub(super) fn attempt_failed(self: &Rc<Self>, token: Token, errno: Errno) {
+        self.drop_try(token);
+        self.note_failed_try(errno);
+        self.advance();
+    }
+
+    /// A try has succeeded: it is the connection, and the others end.
+    pub(crate) fn connected(self: &Rc<Self>, token: Token) {
+        let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
+        let Some((_, peer)) = tries.iter().find(|(running, _)| *running == token) else { return };
+        for (loser, _) in tries.iter().filter(|(running, _)| *running != token) {
+            self.drop_try(*loser);
+        }
+        self.end_attempt();
+        self.token.set(token);
+        self.peer.set(*peer);
+        self.phase.set(Phase::Open);
+        self.update_reading();
+        if self.bytes_to_write() > 0 {
+            self.make_dirty();
+        }
+        self.note(Tale::Established);
+    }
+
+    pub(super) fn give_up(self: &Rc<Self>, failure: Failure) {
+        self.cancel_connecting();
+        let (kind, error) = match failure {
+            Failure::NotFound(error) => (SocketError::HostNotFound, error),
+            Failure::System(errno) => {
+                let error = io::Error::from(errno);
+                (SocketError::from_io(&error, Operation::Connect), error)
+            }
+        };
+        self.error.set(kind);
+        self.outgoing().failure.replace(Some(error));
+        self.note(Tale::GaveUp);
+        self.note(Tale::Failure);
+    }
+
+    /// The time of a wait is over.
+    pub(super) fn give_up_waiting(self: &Rc<Self>) {
+        self.give_up(Failure::System(Errno::TIMEDOUT));
+        let told_by_the_result = self.outgoing().failure.take();
+        drop(told_by_the_result);
+    }
+
+    /// Ends the attempt and everything of it; tells nothing.
+    pub(super) fn cancel_connecting(self: &Rc<Self>) {
+        let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
+        for (token, _) in tries {
+            self.drop_try(token);
+        }
+        self.end_attempt();
+        self.unbind();
+        self.outgoing().end_when_connected.set(false);
+        self.phase.set(Phase::Closed);
+        let output = self.output.take();
+        if let Some(output) = output {
+            self.event_loop.buffers.give_write_buffer(output);
+        }
+    }
+
+    fn end_attempt(&self) {
+        let attempt = self.outgoing().attempt.take();
+        if let Some(timer) = attempt.and_then(|attempt| attempt.timer) {
+            self.event_loop.kill_timer(timer);
+        }
+    }
+
+    /// Has the loop look at the attempt then; a wait of this socket looks by itself.
+    fn wake_at(self: &Rc<Self>, at: Option<Instant>) {
+        let earlier = self.with_attempt(|attempt| {
+            attempt.wake_at = at;
+            attempt.timer.take()
+        });
+        if let Some(earlier) = earlier.flatten() {
+            self.event_loop.kill_timer(earlier);
+        }
+        let Some(at) = at else { return };
+        let socket = Rc::downgrade(self);
+        let timer = self.event_loop.call_at(at, move || {
+            if let Some(socket) = socket.upgrade() {
+                socket.with_attempt(|attempt| attempt.timer = None);
+                socket.advance();
+                socket.tell();
+            }
+        });
+        self.with_attempt(|attempt| attempt.timer = Some(timer));
+    }
+
+    pub(super) fn with_attempt<R>(&self, change: impl FnOnce(&mut Attempt) -> R) -> Option<R> {
+        self.outgoing_if_any()?.attempt.borrow_mut().as_mut().map(change)
+    }
+}

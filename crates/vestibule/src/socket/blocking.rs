@@ -1,0 +1,99 @@
+use super::tcp_socket::TcpSocket;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+/// A socket whose `Read` and `Write` wait, made by [`TcpSocket::blocking`].
+#[derive(Debug)]
+pub struct BlockingSocket<'a> {
+    socket: &'a TcpSocket,
+    timeout: Option<Duration>,
+}
+
+/// So much at most is taken at once, and is unsent when a write returns.
+const CHUNK: usize = 64 << 10;
+
+impl TcpSocket {
+    /// The socket with [`Read`] and [`Write`] that wait, each call at most so long; `None` waits for ever. For code that
+    /// wants a plain stream, and for programs without a loop. Slots of the socket run in the waits, no others.
+    ///
+    /// ```
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use std::time::Duration;
+    /// use vestibule::{HostAddress, TcpServer, TcpSocket};
+    ///
+    /// let server = TcpServer::standalone()?;
+    /// server.listen(HostAddress::LOCALHOST, 0)?;
+    /// # let port = server.server_port();
+    /// # let client = std::thread::spawn(move || -> std::io::Result<()> {
+    /// let socket = TcpSocket::standalone();
+    /// socket.connect_to_host("127.0.0.1", port)?;
+    /// socket.blocking(Some(Duration::from_secs(5))).write_all(b"how do you do?\n")?;
+    /// #     Ok(())
+    /// # });
+    /// server.wait_for_new_connection(None)?;
+    /// if let Some(socket) = server.next_pending_connection() {
+    ///     let mut line = String::new();
+    ///     BufReader::new(socket.blocking(Some(Duration::from_secs(5)))).read_line(&mut line)?;
+    ///     assert_eq!(line, "how do you do?\n");
+    /// }
+    /// # client.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn blocking(&self, timeout: Option<Duration>) -> BlockingSocket<'_> {
+        BlockingSocket { socket: self, timeout }
+    }
+}
+
+impl BlockingSocket<'_> {
+    fn connected(&self) -> io::Result<()> {
+        if !self.socket.core().is_connecting() || self.socket.wait_for_connected(self.timeout)? {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+}
+
+/// `Ok(0)` at the end; `TimedOut` after the time, which loses nothing.
+impl Read for BlockingSocket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.connected()?;
+        loop {
+            match Read::read(&mut &*self.socket, buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            match self.socket.wait_for_ready_read(self.timeout) {
+                Ok(true) => {}
+                Ok(false) => return Err(io::ErrorKind::TimedOut.into()),
+                // The end, perhaps behind bytes that a slot has left; a break is told by the read above.
+                Err(_) if self.socket.core().has_finished_reading() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Sends what was written before, then takes up to 64 KiB and sends what fits. `TimedOut` after the time: nothing of
+/// these bytes was taken.
+impl Write for BlockingSocket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.connected()?;
+        self.flush()?;
+        let chunk = bytes.get(..CHUNK).unwrap_or(bytes);
+        let length = Write::write(&mut &*self.socket, chunk)?;
+        self.socket.flush();
+        Ok(length)
+    }
+
+    /// Waits until everything was handed to the system.
+    fn flush(&mut self) -> io::Result<()> {
+        self.connected()?;
+        while self.socket.bytes_to_write() > 0 {
+            if !self.socket.wait_for_bytes_written(self.timeout)? && self.socket.bytes_to_write() > 0 {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(())
+    }
+}

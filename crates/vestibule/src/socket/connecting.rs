@@ -1,0 +1,199 @@
+use super::core::SocketCore;
+use super::tcp_socket::TcpSocket;
+use crate::driver::{Driver, Interest, Token};
+use crate::error::{Error, Operation, Result, SocketError};
+use crate::event_loop::{Also, EventLoop, Wait};
+use rustix::io::Errno;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+impl SocketCore {
+    fn connect_to_host(self: &Rc<Self>, host: &str, port: u16) -> Result<()> {
+        let refused = |words: &'static str| {
+            Error::said(Operation::Connect, SocketError::Operation, words).to(named(host, port))
+        };
+        if !self.is_closed() {
+            return Err(refused("the socket is connected or connecting already"));
+        }
+        if self.event_loop.is_gone() {
+            return Err(refused("the event loop is gone"));
+        }
+        self.begin_connecting(host, port);
+        self.tell();
+        Ok(())
+    }
+
+    fn wait_for_connected(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
+        let wait = self.event_loop.begin_wait(timeout);
+        self.wait_until_connected(&wait)
+    }
+
+    /// Waits for the end of the attempt under way; false when the wait's time was over first, which ends the attempt.
+    pub(super) fn wait_until_connected(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
+        loop {
+            self.tell();
+            if !self.is_connecting() {
+                return self.outcome().map(|()| true);
+            }
+            self.connecting_round(wait)?;
+            if self.is_connecting() && wait.is_over() {
+                self.give_up_waiting();
+                self.tell();
+                return Ok(false);
+            }
+        }
+    }
+
+    fn connecting_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<()> {
+        let looked = self.with_attempt(|attempt| {
+            let also = if attempt.lookup.is_some() { Also::OtherThreads } else { Also::Nothing };
+            let tries: Vec<_> = attempt.running.iter().map(|(token, _)| Interest::writable(*token)).collect();
+            (tries, also, attempt.wake_at)
+        });
+        let Some((tries, also, wake_at)) = looked else { return Ok(()) };
+        let ready = wait.round(&tries, also, wake_at);
+        for found in ready.map_err(|error| Error::system(Operation::Wait, error))? {
+            let result = self.event_loop.driver.borrow_mut().finish_connecting(found.token);
+            match result {
+                Ok(()) => self.connected(found.token),
+                Err(Errno::AGAIN) => {}
+                Err(errno) if self.is_connecting() => self.attempt_failed(found.token, errno),
+                Err(_) => {}
+            }
+        }
+        self.look_at_lookup();
+        if self.is_connecting() && wake_at.is_some_and(|at| wait.now() >= at) {
+            self.advance();
+        }
+        Ok(())
+    }
+
+    /// How the last attempt ended.
+    fn outcome(&self) -> Result<()> {
+        let outgoing = self.outgoing();
+        let named = || named(&outgoing.host.borrow(), outgoing.port.get());
+        let failure = outgoing.failure.take();
+        match failure {
+            Some(error) => {
+                Err(Error::system(Operation::Connect, error).of_kind(self.error.get()).to(named()))
+            }
+            None if self.token() != Token::NOWHERE => Ok(()),
+            None => {
+                let words = "no connection is being made; call connect_to_host first";
+                Err(Error::said(Operation::Connect, SocketError::Operation, words))
+            }
+        }
+    }
+}
+
+/// A host and a port as one text.
+fn named(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+impl TcpSocket {
+    /// A socket that is not connected, for [`connect_to_host`](Self::connect_to_host).
+    pub fn new(event_loop: &EventLoop) -> Self {
+        Self::owning(SocketCore::new(event_loop.core()))
+    }
+
+    /// A socket for blocking use, on a loop of its own whose descriptors are made only if they are needed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use vestibule::TcpSocket;
+    ///
+    /// let limit = Some(Duration::from_secs(5));
+    /// let socket = TcpSocket::standalone();
+    /// socket.connect_to_host("localhost", 7777)?;
+    /// if socket.wait_for_connected(limit)? {
+    ///     while socket.wait_for_ready_read(limit).unwrap_or(false) {}
+    ///     println!("{}", String::from_utf8_lossy(&socket.read_all()));
+    /// }
+    /// # Ok::<(), vestibule::Error>(())
+    /// ```
+    pub fn standalone() -> Self {
+        let event_loop = EventLoop::on(Driver::os());
+        let socket = Self::new(&event_loop);
+        socket.core().outgoing().private_loop.replace(Some(event_loop));
+        socket
+    }
+
+    /// Begins to connect to a host, which is a name or an address, and a port. Does not block; the reference's
+    /// `connectToHost`.
+    ///
+    /// The state becomes `HostLookup` while a name is looked up (in another thread), then `Connecting`;
+    /// [`state_changed`](Self::state_changed) and [`host_found`](Self::host_found) tell it. Of several addresses those of
+    /// the family that the system prefers and of the other are tried in turn, each a quarter of a second after the last
+    /// or as soon as that fails; the first to answer wins (RFC 8305). Then [`connected`](Self::connected) comes. When all
+    /// have failed, or after [`connect_timeout`](Self::connect_timeout), the state is `Unconnected` again, and
+    /// [`error_occurred`](Self::error_occurred) tells why. Both come from the loop, or in
+    /// [`wait_for_connected`](Self::wait_for_connected), never in this call.
+    ///
+    /// What is written before is sent when the connection stands, and lost when none does. A socket can be connected again
+    /// after its connection ended, also in the slots that tell so; what was left unread is dropped then. Dropping a socket
+    /// that is connecting gives it up.
+    ///
+    /// # Errors
+    ///
+    /// `Operation` when the socket is connected or connecting already, or its loop is gone; it stays as it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use vestibule::{EventLoop, TcpServer, TcpSocket};
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let server = TcpServer::bind(&event_loop, "127.0.0.1:0")?;
+    /// server.new_connection().connect(|server| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         socket.write(b"welcome");
+    ///     }
+    /// });
+    ///
+    /// let socket = TcpSocket::new(&event_loop);
+    /// let quit = event_loop.handle();
+    /// socket.disconnected().connect(move |_| quit.quit());
+    /// socket.connect_to_host("localhost", server.server_port())?;
+    /// event_loop.run()?;
+    /// assert_eq!(socket.read_all(), b"welcome");
+    /// # Ok::<(), vestibule::Error>(())
+    /// ```
+    pub fn connect_to_host(&self, host: impl fmt::Display, port: u16) -> Result<()> {
+        self.core().connect_to_host(&host.to_string(), port)
+    }
+
+    /// Blocks until the connection stands, at most so long; `None` waits for ever, or as long as
+    /// [`connect_timeout`](Self::connect_timeout) allows. The reference's `waitForConnected`.
+    ///
+    /// True after `connected` was told, and at once when that has happened already. False after the time-out, which ends
+    /// the attempt: the state is `Unconnected`, and `error_occurred` tells `SocketTimeout`. Needs no running loop, and runs
+    /// no slot but this socket's. Names are looked up within the time, too.
+    ///
+    /// # Errors
+    ///
+    /// Why the host could not be reached: `cannot connect to localhost:7777: connection refused`. And when no connection
+    /// is being made.
+    pub fn wait_for_connected(&self, timeout: Option<Duration>) -> Result<bool> {
+        self.core().wait_for_connected(timeout)
+    }
+
+    /// How long [`connect_to_host`](Self::connect_to_host) may take in all, `None` for as long as the system tries.
+    /// Default: 30 s.
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        self.core().outgoing().limit.get()
+    }
+
+    /// Bounds how long the next [`connect_to_host`](Self::connect_to_host) may take.
+    pub fn set_connect_timeout(&self, timeout: Option<Duration>) {
+        self.core().outgoing().limit.set(timeout);
+    }
+
+    /// The host that [`connect_to_host`](Self::connect_to_host) was last asked for; the reference's `peerName`.
+    pub fn peer_name(&self) -> String {
+        self.core().outgoing_if_any().map(|outgoing| outgoing.host.borrow().clone()).unwrap_or_default()
+    }
+}

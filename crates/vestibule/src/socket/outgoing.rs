@@ -1,0 +1,93 @@
+use crate::connector::Race;
+use crate::driver::{SocketOption, Token};
+use crate::event_loop::{EventLoop, TimerId};
+use crate::resolver::Lookup;
+use rustix::io::Errno;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// What a socket has for connecting out; most sockets of a server never do.
+pub(super) struct Outgoing {
+    /// The host as the program named it, for the last attempt.
+    pub(super) host: RefCell<String>,
+    pub(super) port: Cell<u16>,
+    /// How long an attempt may take in all.
+    pub(super) limit: Cell<Option<Duration>>,
+    /// Options for each connection that is made.
+    pub(super) options: RefCell<Vec<SocketOption>>,
+    pub(super) bound: Cell<Option<Bound>>,
+    pub(super) attempt: RefCell<Option<Attempt>>,
+    /// Why the last attempt failed.
+    pub(super) failure: RefCell<Option<io::Error>>,
+    /// Whether the program has said good-bye already.
+    pub(super) end_when_connected: Cell<bool>,
+    /// The loop of a standalone socket, which nobody else holds.
+    pub(super) private_loop: RefCell<Option<EventLoop>>,
+}
+
+/// A socket that is bound and not connected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    pub(super) token: Token,
+    pub(super) local: SocketAddr,
+}
+
+/// A connection that is being made.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) lookup: Option<Lookup>,
+    pub(super) race: Option<Race>,
+    /// Where all tries come from, if that was chosen; the first of them has the bound socket.
+    pub(super) local: Option<SocketAddr>,
+    pub(super) running: Vec<(Token, SocketAddr)>,
+    pub(super) deadline: Option<Instant>,
+    /// When it is to be looked at though nothing happens.
+    pub(super) wake_at: Option<Instant>,
+    pub(super) timer: Option<TimerId>,
+    /// It failed before anything could be tried, which is still to be told.
+    pub(super) failed: Option<Failure>,
+}
+
+/// Why an attempt is over.
+#[derive(Debug)]
+pub(super) enum Failure {
+    NotFound(io::Error),
+    System(Errno),
+}
+
+impl Outgoing {
+    const LIMIT: Duration = Duration::from_secs(30);
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self {
+            host: RefCell::default(),
+            port: Cell::default(),
+            limit: Cell::new(Some(Self::LIMIT)),
+            options: RefCell::new(vec![SocketOption::NoDelay(true)]),
+            bound: Cell::default(),
+            attempt: RefCell::default(),
+            failure: RefCell::default(),
+            end_when_connected: Cell::default(),
+            private_loop: RefCell::default(),
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn new(local: Option<SocketAddr>, deadline: Option<Instant>) -> Self {
+        Self {
+            lookup: None,
+            race: None,
+            local,
+            running: Vec::new(),
+            deadline,
+            wake_at: deadline,
+            timer: None,
+            failed: None,
+        }
+    }
+}
