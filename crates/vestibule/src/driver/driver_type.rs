@@ -173,6 +173,10 @@ impl Driver {
         either!(self, driver => driver.take_released())
     }
 
+    pub(crate) fn has_released(&self) -> bool {
+        either!(self, driver => driver.has_released())
+    }
+
     /// Waits until something happens; then [`next`](Self::next) tells it.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         either!(self, driver => driver.wait(timeout))
@@ -193,6 +197,25 @@ impl Driver {
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
         either!(self, driver => driver.wait_for(interests, waker, timeout, ready))
+    }
+
+    /// A host waits for the loop's descriptor: everything is to be told to it, and changes are to call for a turn. The
+    /// simulation has no host.
+    pub(crate) fn rest(&mut self, until: Option<Instant>) {
+        match self {
+            Self::Os(driver) => driver.rest(until),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => {}
+        }
+    }
+
+    /// The loop takes a turn.
+    pub(crate) fn end_rest(&mut self) {
+        match self {
+            Self::Os(driver) => driver.end_rest(),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => {}
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {

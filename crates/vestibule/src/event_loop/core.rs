@@ -1,6 +1,7 @@
 use super::buffers::Buffers;
 use super::channel::{Receivers, Sender};
 use super::departing::Departing;
+use super::embedding::Embedding;
 use super::handle::EventLoopHandle;
 use super::posted::Posted;
 use super::table::Table;
@@ -43,6 +44,7 @@ pub(crate) struct LoopCore {
     pub(super) quit: Cell<bool>,
     /// How many `EventLoop`s the program holds.
     pub(super) handles: Cell<usize>,
+    pub(super) embedding: Embedding,
 }
 
 impl LoopCore {
@@ -65,13 +67,15 @@ impl LoopCore {
             depth: Cell::new(0),
             quit: Cell::new(false),
             handles: Cell::new(0),
+            embedding: Embedding::default(),
         })
     }
 
     /// Makes the descriptors of the loop itself, unless they are there.
     pub(super) fn open(&self) -> io::Result<()> {
         if !self.posted.is_attached() {
-            let (_, waker) = self.driver.borrow_mut().open()?;
+            let (descriptor, waker) = self.driver.borrow_mut().open()?;
+            self.embedding.set_descriptor(descriptor);
             self.posted.attach(waker);
         }
         Ok(())
@@ -90,6 +94,9 @@ impl LoopCore {
     /// Begins a turn or a wait, until the result is dropped.
     pub(super) fn enter(&self) -> Inside<'_> {
         let outer = self.turn.get();
+        if !self.in_turn() {
+            self.end_rest();
+        }
         self.depth.set(self.depth.get() + 1);
         self.begin_batch();
         Inside { core: self, outer }
@@ -104,11 +111,13 @@ impl LoopCore {
     /// What a socket has written is to leave at the end of the turn.
     pub(crate) fn add_dirty(&self, socket: Rc<SocketCore>) {
         self.dirty.borrow_mut().push_back(socket);
+        self.call_for_turn();
     }
 
     /// What a socket has to tell is to be told in the next turn.
     pub(crate) fn add_telling(&self, socket: Rc<SocketCore>) {
         self.telling.borrow_mut().push_back(socket);
+        self.call_for_turn();
     }
 
     /// Nothing of the socket, which the caller holds, is left to send.
@@ -123,15 +132,19 @@ impl LoopCore {
 
     pub(crate) fn add_resting(&self, server: Weak<ServerCore>) {
         self.resting.borrow_mut().push(server);
+        self.call_for_turn();
     }
 
     pub(crate) fn add_exhausted(&self, server: Weak<ServerCore>) {
         self.exhausted.borrow_mut().push(server);
+        self.call_for_turn();
     }
 
     /// Makes a call at that time, for a part of the library.
     pub(crate) fn call_at(&self, at: Instant, call: impl FnOnce() + 'static) -> TimerId {
-        self.timers.once(at, Box::new(|_| call()))
+        let timer = self.timers.once(at, Box::new(|_| call()));
+        self.call_for_turn();
+        timer
     }
 
     pub(crate) fn kill_timer(&self, timer: TimerId) {
@@ -168,6 +181,9 @@ impl Drop for Inside<'_> {
     fn drop(&mut self) {
         self.core.depth.set(self.core.depth.get() - 1);
         self.core.turn.set(self.outer);
+        if !self.core.in_turn() {
+            self.core.rest();
+        }
     }
 }
 

@@ -52,6 +52,7 @@ impl Departing {
         if let Some(earlier) = earlier {
             self.deadlines.borrow_mut().remove(earlier.key);
         }
+        core.call_for_turn();
     }
 
     pub(super) fn linger(&self, core: &LoopCore, token: Token, discarded: usize) {

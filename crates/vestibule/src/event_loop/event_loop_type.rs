@@ -54,7 +54,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// When the process has no two descriptors left.
+    /// When the process has no three descriptors left.
     pub fn new() -> Result<Self> {
         let event_loop = Self::on(Driver::os());
         event_loop.core.open().map_err(|error| Error::system(Operation::CreateEventLoop, error))?;
@@ -143,14 +143,18 @@ impl EventLoop {
 
     /// Calls the slot once, after `delay`; the reference's `QTimer::singleShot`. Time is monotonic.
     pub fn single_shot(&self, delay: Duration, slot: impl FnOnce(&Self) + 'static) -> TimerId {
-        self.core.timers.once(later(self.now(), delay), Box::new(slot))
+        let timer = self.core.timers.once(later(self.now(), delay), Box::new(slot));
+        self.core.call_for_turn();
+        timer
     }
 
     /// Calls the slot again and again, an interval apart; the reference's `startTimer`.
     ///
     /// When the loop comes late, missed calls are not made up for. An interval of zero means once a turn.
     pub fn start_timer(&self, interval: Duration, slot: impl Fn(&Self) + 'static) -> TimerId {
-        self.core.timers.every(self.now(), interval, Rc::new(slot))
+        let timer = self.core.timers.every(self.now(), interval, Rc::new(slot));
+        self.core.call_for_turn();
+        timer
     }
 
     /// Ends a timer; false when it has run (if it was to run once) or was ended before. The reference's `killTimer`.

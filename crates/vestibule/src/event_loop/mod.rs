@@ -1,10 +1,12 @@
-//! The loop: waits for the driver, dispatches what happened, and runs timers and calls from other threads.
+//! The loop: waits for the driver, dispatches what happened, and runs timers and calls from other threads. Another loop
+//! may do the waiting, see `embedding.rs`.
 
 mod buffers;
 mod channel;
 mod core;
 mod deadlines;
 mod departing;
+mod embedding;
 mod event_loop_type;
 mod handle;
 mod posted;

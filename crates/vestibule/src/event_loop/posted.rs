@@ -55,7 +55,7 @@ impl Posted {
         self.waker.get().is_some()
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.get() {
             waker.wake();
         }

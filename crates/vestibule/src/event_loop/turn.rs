@@ -50,14 +50,22 @@ impl LoopCore {
 
     /// The time-out, cut to when there is something to do without any event.
     fn until_next_work(&self, timeout: Option<Duration>) -> Option<Duration> {
-        if !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty() || self.quit.get() {
+        if self.has_work() || self.quit.get() {
             return Some(Duration::ZERO);
         }
-        let deadline =
-            [self.timers.next(), self.departing.next(), self.next_retry()].into_iter().flatten().min();
-        let Some(deadline) = deadline else { return timeout };
+        let Some(deadline) = self.next_deadline() else { return timeout };
         let left = deadline.saturating_duration_since(self.driver.borrow().now());
         Some(timeout.map_or(left, |timeout| timeout.min(left)))
+    }
+
+    /// Whether something is to be done though nothing happens.
+    pub(super) fn has_work(&self) -> bool {
+        !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty()
+    }
+
+    /// When something is to be done though nothing happens.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.timers.next(), self.departing.next(), self.next_retry()].into_iter().flatten().min()
     }
 
     pub(super) fn next_retry(&self) -> Option<Instant> {

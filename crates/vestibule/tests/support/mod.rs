@@ -2,13 +2,15 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+use rustix::net::{AddressFamily, SocketType};
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use vestibule::simulation::{SimulatedClient, SimulatedNetwork};
-use vestibule::{EventLoop, HostAddress, TcpServer, TcpSocket};
+use vestibule::{EventLoop, HostAddress, SocketState, TcpServer, TcpSocket};
 
 /// No wait of a test is longer.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -63,11 +65,90 @@ impl World {
         (event_loop, server, pairs)
     }
 
+    /// A loop, a server, and a socket to be connected, whose signals are written down.
+    pub fn outgoing(&self) -> (EventLoop, TcpServer, TcpSocket, Log) {
+        let (event_loop, server) = self.server();
+        let (socket, log) = (TcpSocket::new(&event_loop), Log::default());
+        log.follow_from_the_start(&socket);
+        (event_loop, server, socket, log)
+    }
+
+    /// A port of 127.0.0.1 where connections are refused.
+    pub fn refusing(&self) -> Refusing {
+        match self {
+            Self::Os => Refusing::new(),
+            Self::Simulation(_) => Refusing { port: 9, _held: None },
+        }
+    }
+
     pub fn pair(&self) -> (EventLoop, TcpServer, TcpSocket, Client) {
         let (event_loop, server, mut pairs) = self.pairs(1);
         let (socket, client) = pairs.remove(0);
         (event_loop, server, socket, client)
     }
+}
+
+/// A port that is taken and where nobody listens.
+pub struct Refusing {
+    pub port: u16,
+    _held: Option<OwnedFd>,
+}
+
+impl Refusing {
+    pub fn new() -> Self {
+        let held = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = SocketAddr::try_from(rustix::net::getsockname(&held).unwrap()).unwrap();
+        Self { port: address.port(), _held: Some(held) }
+    }
+}
+
+/// A port of 127.0.0.1 that does not answer: the queue of its listener is full.
+pub struct BlackHole {
+    pub port: u16,
+    listener: TcpListener,
+    fillers: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    pub fn new() -> Self {
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    pub fn at(address: SocketAddr) -> Self {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = rustix::net::socket(family, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &address).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr().unwrap();
+        let connects = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+        let fillers = std::iter::from_fn(connects).collect();
+        Self { port: address.port(), listener, fillers }
+    }
+
+    /// Takes what fills the queue: the next try of the system gets through.
+    pub fn open(&mut self) {
+        for _ in self.fillers.drain(..) {
+            self.listener.accept().unwrap();
+        }
+    }
+
+    pub fn accept(&self) -> TcpStream {
+        self.listener.accept().unwrap().0
+    }
+}
+
+/// The next connection that comes to a server.
+pub fn next(event_loop: &EventLoop, server: &TcpServer) -> TcpSocket {
+    until(event_loop, || server.has_pending_connections());
+    server.next_pending_connection().unwrap()
+}
+
+/// The far side has ended: all that came.
+pub fn all_of(event_loop: &EventLoop, socket: &TcpSocket) -> Vec<u8> {
+    until(event_loop, || socket.state() == SocketState::Unconnected);
+    socket.read_all()
 }
 
 /// The far side of a connection, which never blocks.
@@ -222,7 +303,16 @@ impl Log {
         self.0.borrow().len()
     }
 
-    /// Writes down every signal of a socket.
+    /// Writes down every signal, also of connecting: `found` is `host_found`, and `stands` is `connected`.
+    pub fn follow_from_the_start(&self, socket: &TcpSocket) {
+        self.follow(socket);
+        let log = self.clone();
+        socket.host_found().connect(move |_| log.add("found"));
+        let log = self.clone();
+        socket.connected().connect(move |_| log.add("stands"));
+    }
+
+    /// Writes down every signal of a socket but those two.
     pub fn follow(&self, socket: &TcpSocket) {
         let log = self.clone();
         socket.ready_read().connect(move |_| log.add("ready"));

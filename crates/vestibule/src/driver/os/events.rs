@@ -34,6 +34,11 @@ impl OsDriver {
                 self.at += 1;
                 return Some(Completion::Woken);
             }
+            if number == Poller::ALARM {
+                self.at += 1;
+                self.alarm_rang();
+                continue;
+            }
             let token = Token::from_u64(number);
             let signs = self.left_of_event.take().unwrap_or(signs);
             let completion = if token.is_listener() {

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The driver of the operating system.
 #[derive(Default)]
@@ -27,6 +28,10 @@ pub(crate) struct OsDriver {
     pub(super) left_of_event: Option<Signs>,
     pub(super) refused: Vec<(Token, Errno)>,
     released: bool,
+    /// Whether a host waits for the loop's descriptor, which must hear of every change.
+    resting: bool,
+    /// What the alarm is set to; `None` when it has rung.
+    alarm: Option<Option<Instant>>,
 }
 
 /// The descriptors of the loop itself, made on first need.
@@ -83,6 +88,7 @@ impl OsDriver {
             listener.blocking = blocking;
             if listener.armed != listener.wanted() {
                 self.changed_listeners.add(token.slot());
+                self.stir();
             }
         }
     }
@@ -95,6 +101,7 @@ impl OsDriver {
     pub(in crate::driver) fn adopt(&mut self, descriptor: OwnedFd, shared: bool) -> Token {
         let (slot, generation) = self.connections.insert(Connection::new(descriptor, shared));
         self.changed_connections.add(slot as usize);
+        self.stir();
         Token::connection(slot, generation)
     }
 
@@ -108,6 +115,7 @@ impl OsDriver {
             change(connection);
             if connection.armed != connection.wanted() {
                 self.changed_connections.add(token.slot());
+                self.stir();
             }
         }
     }
@@ -161,7 +169,7 @@ impl OsDriver {
                 // A parent, systemd or the program may keep the listening socket open.
                 self.unregister((*listener.descriptor).as_fd(), listener.armed);
             }
-            self.released = true;
+            self.note_released();
             return None;
         }
         let connection = self.connections.remove(slot, generation)?;
@@ -170,14 +178,52 @@ impl OsDriver {
         if connection.armed != 0 && (shared || !Poller::FORGETS_CLOSED) {
             self.unregister(connection.descriptor.as_fd(), connection.armed);
         }
-        self.released = true;
+        self.note_released();
         Some(Transport::Descriptor { descriptor: connection.descriptor, shared })
+    }
+
+    fn note_released(&mut self) {
+        self.released = true;
+        self.stir();
+    }
+
+    /// The loop goes to rest until its descriptor, or the time, calls it: everything is told to the poller.
+    pub(in crate::driver) fn rest(&mut self, until: Option<Instant>) {
+        self.apply_changes();
+        if let (Some(opened), true) = (&self.opened, self.alarm != Some(until)) {
+            opened.poller.set_alarm(until.map(|at| at.saturating_duration_since(Instant::now())));
+            self.alarm = Some(until);
+        }
+        self.resting = true;
+        if !self.refused.is_empty() {
+            self.stir();
+        }
+    }
+
+    /// The loop takes a turn.
+    pub(in crate::driver) fn end_rest(&mut self) {
+        self.resting = false;
+    }
+
+    pub(super) fn alarm_rang(&mut self) {
+        self.alarm = None;
+    }
+
+    /// What changes while the loop rests is for a turn, for which its descriptor calls.
+    fn stir(&self) {
+        if let (Some(opened), true) = (&self.opened, self.resting) {
+            opened.waker.wake();
+        }
     }
 
     fn unregister(&self, descriptor: BorrowedFd<'_>, armed: Signs) {
         if let Some(opened) = &self.opened {
             let _ = opened.poller.register(descriptor, 0, armed, 0);
         }
+    }
+
+    pub(in crate::driver) fn has_released(&self) -> bool {
+        self.released
     }
 
     /// Whether a descriptor was released since the last time.

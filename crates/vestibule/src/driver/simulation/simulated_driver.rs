@@ -236,6 +236,10 @@ impl SimulatedDriver {
         Some(Transport::Simulated(connection.far))
     }
 
+    pub(in crate::driver) fn has_released(&self) -> bool {
+        self.released
+    }
+
     pub(in crate::driver) fn take_released(&mut self) -> bool {
         std::mem::take(&mut self.released)
     }

@@ -11,9 +11,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What epoll gives back for the alarm; no token has this number.
-const ALARM: u64 = u64::MAX - 1;
-
 /// Linux: an epoll descriptor, and a timer that makes it readable for a host.
 pub(in crate::driver::os) struct Poller {
     epoll: Rc<OwnedFd>,
@@ -24,6 +21,8 @@ pub(in crate::driver::os) struct Poller {
 impl Poller {
     /// What stands for the loop's waker instead of a token.
     pub(in crate::driver::os) const WAKER: u64 = u64::MAX;
+    /// What stands for the alarm.
+    pub(in crate::driver::os) const ALARM: u64 = u64::MAX - 1;
     /// Whether closing a descriptor that nobody else holds ends its registration.
     pub(in crate::driver::os) const FORGETS_CLOSED: bool = true;
 
@@ -31,7 +30,7 @@ impl Poller {
         let epoll = Rc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let alarm = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        epoll::add(&epoll, &alarm, EventData::new_u64(ALARM), EventFlags::IN)?;
+        epoll::add(&epoll, &alarm, EventData::new_u64(Self::ALARM), EventFlags::IN)?;
         Ok(Self { epoll, alarm, events: Vec::with_capacity(EVENTS) })
     }
 

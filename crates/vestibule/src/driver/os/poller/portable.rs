@@ -20,6 +20,8 @@ pub(in crate::driver::os) struct Poller {
 impl Poller {
     /// What stands for the loop's waker instead of a token; the crate keeps the number after it for itself.
     pub(in crate::driver::os) const WAKER: u64 = u64::MAX - 1;
+    /// What would stand for an alarm.
+    pub(in crate::driver::os) const ALARM: u64 = u64::MAX - 2;
     /// Whether closing a descriptor that nobody else holds ends its registration.
     pub(in crate::driver::os) const FORGETS_CLOSED: bool = false;
 

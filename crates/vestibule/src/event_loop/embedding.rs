@@ -1,0 +1,105 @@
+use super::core::LoopCore;
+use super::event_loop_type::EventLoop;
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What a loop needs to be waited for by another loop, its host.
+///
+/// The poller's descriptor tells what happens to sockets. For everything else that needs a turn, the loop calls for one
+/// when it goes to rest and while it rests: through its waker, or for a time to come through the poller's alarm. A loop
+/// without a host makes no call for this.
+#[derive(Default)]
+pub(super) struct Embedding {
+    descriptor: OnceCell<Rc<dyn AsFd>>,
+    has_host: Cell<bool>,
+}
+
+impl Embedding {
+    pub(super) fn set_descriptor(&self, descriptor: Rc<dyn AsFd>) {
+        // The driver gives the same one each time.
+        let _ = self.descriptor.set(descriptor);
+    }
+}
+
+impl LoopCore {
+    /// Something is to be done in a turn.
+    pub(super) fn call_for_turn(&self) {
+        if self.embedding.has_host.get() && !self.in_turn() {
+            self.posted.wake();
+        }
+    }
+
+    /// The outermost turn or wait has ended.
+    pub(super) fn rest(&self) {
+        if !self.embedding.has_host.get() {
+            return;
+        }
+        self.driver.borrow_mut().rest(self.next_deadline());
+        if self.has_work() || !self.resting.borrow().is_empty() || self.may_retry_now() {
+            self.posted.wake();
+        }
+        self.posted.wake_for_the_rest();
+    }
+
+    /// Whether a server waits for a descriptor and one was released since it last tried.
+    fn may_retry_now(&self) -> bool {
+        !self.exhausted.borrow().is_empty() && self.driver.borrow().has_released()
+    }
+
+    pub(super) fn end_rest(&self) {
+        if self.embedding.has_host.get() {
+            self.driver.borrow_mut().end_rest();
+        }
+    }
+}
+
+impl EventLoop {
+    /// When the loop needs a turn though nothing happens to its sockets: the time of the next timer, or now if there is
+    /// something to do already. `None` when there is no such time.
+    ///
+    /// A host that cannot wait for the loop's descriptor sleeps no longer than this. On Linux the descriptor alone is
+    /// enough, see [`as_fd`](#impl-AsFd-for-EventLoop); elsewhere it does not tell timers.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.core().has_work() { Some(self.now()) } else { self.core().next_deadline() }
+    }
+}
+
+/// Has another loop, the host, do the waiting: the descriptor is readable whenever this loop needs a turn, which the host
+/// then takes with `process_events(Some(Duration::ZERO))`.
+///
+/// From the first call on that holds for everything: sockets and servers, calls and channels from other threads, on Linux
+/// timers, and what the host's own callbacks do with sockets between the turns, such as writing or closing. The
+/// descriptor is only to be waited for. Examples for tokio and for calloop are in the directory `examples`. A simulated
+/// loop has no host: its descriptor is never readable.
+///
+/// The loop of a [standalone](crate::TcpServer::standalone) server makes its descriptors now, if it has none yet; should the
+/// process have none left, this is an invalid one, which the host refuses.
+impl AsFd for EventLoop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let core = self.core();
+        if let Err(error) = core.open() {
+            crate::log::warning!("an event loop has no descriptor for its host: {error}");
+        }
+        let newly = !core.embedding.has_host.replace(true);
+        if newly && !core.in_turn() {
+            core.rest();
+        }
+        core.embedding.descriptor.get().map_or(rustix::fs::CWD, |descriptor| descriptor.as_fd())
+    }
+}
+
+/// The number of the descriptor that [`as_fd`](#impl-AsFd-for-EventLoop) gives.
+impl AsRawFd for EventLoop {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for Embedding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedding").field("has_host", &self.has_host).finish_non_exhaustive()
+    }
+}
