@@ -30,14 +30,23 @@ pub(crate) struct OsDriver {
     released: bool,
     /// Whether a host waits for the loop's descriptor, which must hear of every change.
     resting: bool,
-    /// What the alarm is set to; `None` when it has rung.
-    alarm: Option<Option<Instant>>,
+    alarm: Alarm,
 }
 
 /// The descriptors of the loop itself, made on first need.
 pub(super) struct Opened {
     pub(super) poller: Poller,
     pub(super) waker: Arc<Waker>,
+}
+
+/// The poller's alarm, as the driver last left it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Alarm {
+    #[default]
+    Off,
+    At(Instant),
+    /// It goes on ringing until it is set anew or switched off.
+    Rang,
 }
 
 impl OsDriver {
@@ -190,9 +199,10 @@ impl OsDriver {
     /// The loop goes to rest until its descriptor, or the time, calls it: everything is told to the poller.
     pub(in crate::driver) fn rest(&mut self, until: Option<Instant>) {
         self.apply_changes();
-        if let (Some(opened), true) = (&self.opened, self.alarm != Some(until)) {
+        let alarm = until.map_or(Alarm::Off, Alarm::At);
+        if let (Some(opened), true) = (&self.opened, self.alarm != alarm) {
             opened.poller.set_alarm(until.map(|at| at.saturating_duration_since(Instant::now())));
-            self.alarm = Some(until);
+            self.alarm = alarm;
         }
         self.resting = true;
         if !self.refused.is_empty() {
@@ -206,7 +216,7 @@ impl OsDriver {
     }
 
     pub(super) fn alarm_rang(&mut self) {
-        self.alarm = None;
+        self.alarm = Alarm::Rang;
     }
 
     /// What changes while the loop rests is for a turn, for which its descriptor calls.
