@@ -74,3 +74,12 @@ pub mod simulation {
 
     pub use crate::driver::simulation::{SimulatedClient, SimulatedNetwork};
 }
+
+/// The guide's programs compile, and run where they can.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/coming-from-qt.md")]
+    struct ComingFromQt;
+}

@@ -133,6 +133,15 @@ impl Driver {
         either!(self, driver => driver.option(token, name))
     }
 
+    /// Another descriptor of the same connection.
+    pub(crate) fn duplicate(&mut self, token: Token) -> Option<OwnedFd> {
+        match self {
+            Self::Os(driver) => driver.duplicate(token),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => None,
+        }
+    }
+
     /// How many bytes may be received at once; with 0 the peer's end is still told, when nothing unread precedes it.
     pub(crate) fn grant_bytes(&mut self, token: Token, credit: u32) {
         either!(self, driver => driver.grant_bytes(token, credit));

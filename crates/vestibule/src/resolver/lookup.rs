@@ -1,5 +1,4 @@
 use super::threads;
-use crate::event_loop::Sender;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -11,12 +10,12 @@ pub(crate) struct Lookup(Arc<Answer>);
 type Answer = Mutex<Option<io::Result<Vec<SocketAddr>>>>;
 
 impl Lookup {
-    /// Begins to look a name up; `done` gets a value when the answer can be taken.
+    /// Begins to look a name up; `done` is called in another thread when the answer can be taken.
     ///
     /// # Errors
     ///
     /// When the system has no thread for it.
-    pub(crate) fn begin(host: String, port: u16, done: Sender<()>) -> io::Result<Self> {
+    pub(crate) fn begin(host: String, port: u16, done: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let answer = Arc::new(Answer::default());
         let wanted = Arc::downgrade(&answer);
         threads::run(Box::new(move || {
@@ -26,7 +25,7 @@ impl Lookup {
             let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
             if let Some(answer) = wanted.upgrade() {
                 *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-                let _ = done.send(()); // a loop that is gone needs no answer
+                done();
             }
         }))?;
         Ok(Self(answer))

@@ -59,6 +59,7 @@ impl SocketCore {
                 socket.tell();
             }
         });
+        let done = move || _ = done.send(()); // a loop that is gone needs no answer
         match Lookup::begin(host.to_owned(), port, done) {
             Ok(lookup) => {
                 let deadline = self.with_attempt(|attempt| {

@@ -66,6 +66,16 @@ impl TcpSocket {
         Self::from_descriptor(event_loop, stream.into())
     }
 
+    /// A duplicate of the descriptor, for what this library has no call for, such as an option that few need; the
+    /// reference's `socketDescriptor`. `None` when there is no connection, or no descriptor left.
+    ///
+    /// Sending or receiving on it takes bytes away from the socket or mixes them with its own, and the connection stays
+    /// open as long as it is kept.
+    pub fn socket_descriptor(&self) -> Option<OwnedFd> {
+        let core = self.core();
+        if core.has_connection() { core.event_loop.driver.borrow_mut().duplicate(core.token()) } else { None }
+    }
+
     /// The connection as a stream of `std`, blocking as those are. No slot of the socket runs any more, and nothing is told.
     ///
     /// # Errors

@@ -9,13 +9,11 @@ impl TcpSocket {
     ///
     /// ```
     /// # use vestibule::TcpSocket;
-    /// /// Answers every complete line.
-    /// fn answer_lines(socket: &TcpSocket) {
+    /// /// Sends every complete message of four bytes back, and leaves what is not complete.
+    /// fn answer(socket: &TcpSocket) {
     ///     socket.read_with(|bytes| {
-    ///         let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    ///         for line in bytes[..complete].split_inclusive(|byte| *byte == b'\n') {
-    ///             socket.write(line);
-    ///         }
+    ///         let complete = bytes.len() / 4 * 4;
+    ///         socket.write(&bytes[..complete]);
     ///         complete
     ///     });
     /// }
@@ -51,6 +49,42 @@ impl TcpSocket {
     /// A copy of the first `limit` bytes that were received and not read; they stay unread. The reference's `peek`.
     pub fn peek(&self, limit: usize) -> Vec<u8> {
         self.core().with_input(|bytes| bytes.get(..limit).unwrap_or(bytes).to_vec())
+    }
+
+    /// Whether a whole line was received and not read; the reference's `canReadLine`.
+    pub fn can_read_line(&self) -> bool {
+        self.core().with_input(|bytes| bytes.contains(&b'\n'))
+    }
+
+    /// The next whole line with its `\n`, or `None` when none is there. Never waits. The reference's `readLine`, which also
+    /// gives part of a line.
+    ///
+    /// What a peer sends before its end without a `\n` is no line; [`read_all`](Self::read_all) gives it. A line longer than
+    /// [`read_buffer_size`](Self::read_buffer_size) never becomes whole, and the peer waits: a server looks for that.
+    ///
+    /// ```
+    /// # use vestibule::TcpSocket;
+    /// /// Answers every complete line.
+    /// fn answer_lines(socket: &TcpSocket) {
+    ///     while let Some(line) = socket.read_line() {
+    ///         socket.write(&line);
+    ///     }
+    ///     if socket.bytes_available() > 1000 {
+    ///         socket.abort(); // nobody's line is that long
+    ///     }
+    /// }
+    /// ```
+    pub fn read_line(&self) -> Option<Vec<u8>> {
+        let mut line = None;
+        self.core().lend_input(|bytes| {
+            line = bytes
+                .split_inclusive(|byte| *byte == b'\n')
+                .next()
+                .filter(|it| it.ends_with(b"\n"))
+                .map(Vec::from);
+            line.as_ref().map_or(0, Vec::len)
+        });
+        line
     }
 
     /// How many bytes were received and not read; the reference's `bytesAvailable`.

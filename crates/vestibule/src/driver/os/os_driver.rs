@@ -114,6 +114,12 @@ impl OsDriver {
         Token::connection(slot, generation)
     }
 
+    pub(in crate::driver) fn duplicate(&mut self, token: Token) -> Option<OwnedFd> {
+        let duplicate = self.connection(token)?.descriptor.try_clone().ok()?;
+        self.change(token, |connection| connection.set(bits::SHARED, true));
+        Some(duplicate)
+    }
+
     pub(super) fn connection(&self, token: Token) -> Option<&Connection> {
         if token.is_listener() { None } else { self.connections.get(token.slot(), token.generation()) }
     }
