@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 pub(crate) enum Completion {
     /// A listener accepted a connection.
     Accepted(Token, Transport, SocketAddr),
-    /// The attempt to connect has succeeded.
-    Connected(Token),
+    /// The attempt to connect has succeeded: this is the peer.
+    Connected(Token, SocketAddr),
     /// So many bytes stand at the beginning of the buffer that was given.
     Received(Token, usize),
     /// There is room to send again.

@@ -110,8 +110,8 @@ impl Driver {
         either!(self, driver => driver.connect(token, address))
     }
 
-    /// For a wait that found the socket writable: how the attempt ended, `AGAIN` when it has not.
-    pub(crate) fn finish_connecting(&mut self, token: Token) -> Result<(), Errno> {
+    /// For a wait that found the socket writable: with whom the attempt ended, `AGAIN` when it has not.
+    pub(crate) fn finish_connecting(&mut self, token: Token) -> Result<SocketAddr, Errno> {
         either!(self, driver => driver.finish_connecting(token))
     }
 

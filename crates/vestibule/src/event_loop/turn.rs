@@ -107,9 +107,9 @@ impl LoopCore {
                     server.accepted(transport, peer);
                 }
             }
-            Completion::Connected(token) => {
+            Completion::Connected(token, peer) => {
                 if let Some(socket) = self.sockets.get(token) {
-                    socket.connected(token);
+                    socket.connected(token, peer);
                     socket.tell();
                 }
             }

@@ -45,6 +45,11 @@ impl Wait<'_> {
         core.push_out_silently();
         core.departing.expire(core);
         core.retry_exhausted();
+        let has_gone =
+            |object: &Interest| !object.token.is_listener() && core.sockets.get(object.token).is_none();
+        if objects.iter().any(has_gone) {
+            return Ok(Vec::new()); // sending the rest has ended the connection
+        }
         let is_object = |token| objects.iter().any(|object| object.token == token);
         let mut interests = objects.to_vec();
         for socket in core.sockets.select(SocketCore::has_unsent) {

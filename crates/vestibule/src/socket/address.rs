@@ -25,7 +25,8 @@ impl TcpSocket {
         if core.has_connection() {
             return core.event_loop.driver.borrow().local_address(core.token());
         }
-        core.outgoing_if_any()?.bound.get().map(|bound| bound.local)
+        let bound = core.outgoing_if_any()?.bound.get().map(|bound| bound.local);
+        bound.or_else(|| core.with_attempt(|attempt| attempt.local).flatten())
     }
 
     /// The peer's address, `NULL` when there is no connection; the reference's `peerAddress`.

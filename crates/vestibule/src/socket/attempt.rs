@@ -1,6 +1,6 @@
 use super::core::{Phase, SocketCore};
 use super::outgoing::{Attempt, Failure};
-use super::telling::Tale;
+use super::telling::Step;
 use crate::connector::{Move, Race, interleaved};
 use crate::driver::Token;
 use crate::error::{Operation, SocketError};
@@ -15,8 +15,8 @@ use std::time::Instant;
 /// Making a connection. What comes of it is told by the loop, or in a wait, never in the call that begins it.
 impl SocketCore {
     pub(super) fn begin_connecting(self: &Rc<Self>, host: &str, port: u16) {
+        self.note_attempt(Step::LookingUp); // what remains to be told of the last connection comes before
         self.forget_connection();
-        self.forget(Tale::Failure); // of an attempt that a slot tries again
         let outgoing = self.outgoing();
         outgoing.host.replace(host.to_owned());
         outgoing.port.set(port);
@@ -25,8 +25,8 @@ impl SocketCore {
         let deadline = outgoing.limit.get().map(|limit| later(self.now(), limit));
         let local = outgoing.bound.get().map(|bound| bound.local);
         outgoing.attempt.replace(Some(Attempt::new(local, deadline)));
+        outgoing.succeeded.set(false);
         self.phase.set(Phase::Connecting);
-        self.note(Tale::LookingUp);
         match self.addresses_at_once(host, port) {
             Some(Ok(addresses)) => {
                 self.begin_race(&addresses);
@@ -39,7 +39,7 @@ impl SocketCore {
         }
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.event_loop.driver.borrow().now()
     }
 
@@ -101,8 +101,8 @@ impl SocketCore {
             attempt.race = Some(Race::new(interleaved(&addresses), single, now, attempt.deadline));
         });
         if begun.is_some() {
-            self.note(Tale::Connecting);
-            self.note(Tale::HostFound);
+            self.note_attempt(Step::Connecting);
+            self.note_attempt(Step::HostFound);
         }
     }
 
@@ -145,7 +145,7 @@ impl SocketCore {
 
     fn try_address(self: &Rc<Self>, address: SocketAddr) {
         let outcome = self.create_for(address).and_then(|token| {
-            self.with_attempt(|attempt| attempt.running.push((token, address)));
+            self.with_attempt(|attempt| attempt.running.push(token));
             self.event_loop.sockets.insert(token, Rc::clone(self));
             let connected = self.event_loop.driver.borrow_mut().connect(token, address);
             connected.inspect_err(|_| self.drop_try(token))
@@ -186,7 +186,7 @@ impl SocketCore {
 
     /// Lets go of a try.
     fn drop_try(&self, token: Token) {
-        self.with_attempt(|attempt| attempt.running.retain(|(running, _)| *running != token));
+        self.with_attempt(|attempt| attempt.running.retain(|running| *running != token));
         let entry = self.event_loop.sockets.remove(token);
         self.event_loop.close(token);
         drop(entry);
@@ -199,21 +199,24 @@ impl SocketCore {
     }
 
     /// A try has succeeded: it is the connection, and the others end.
-    pub(crate) fn connected(self: &Rc<Self>, token: Token) {
+    pub(crate) fn connected(self: &Rc<Self>, token: Token, peer: SocketAddr) {
         let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
-        let Some((_, peer)) = tries.iter().find(|(running, _)| *running == token) else { return };
-        for (loser, _) in tries.iter().filter(|(running, _)| *running != token) {
-            self.drop_try(*loser);
+        if !tries.contains(&token) {
+            return;
+        }
+        for loser in tries.into_iter().filter(|running| *running != token) {
+            self.drop_try(loser);
         }
         self.end_attempt();
         self.token.set(token);
-        self.peer.set(*peer);
+        self.peer.set(peer);
         self.phase.set(Phase::Open);
         self.update_reading();
         if self.bytes_to_write() > 0 {
             self.make_dirty();
         }
-        self.note(Tale::Established);
+        self.outgoing().succeeded.set(true);
+        self.note_attempt(Step::Established);
     }
 
     pub(super) fn give_up(self: &Rc<Self>, failure: Failure) {
@@ -227,8 +230,8 @@ impl SocketCore {
         };
         self.error.set(kind);
         self.outgoing().failure.replace(Some(error));
-        self.note(Tale::GaveUp);
-        self.note(Tale::Failure);
+        self.note_attempt(Step::GaveUp);
+        self.note_attempt(Step::Failure(kind));
     }
 
     /// The time of a wait is over.
@@ -241,7 +244,7 @@ impl SocketCore {
     /// Ends the attempt and everything of it; tells nothing.
     pub(super) fn cancel_connecting(self: &Rc<Self>) {
         let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
-        for (token, _) in tries {
+        for token in tries {
             self.drop_try(token);
         }
         self.end_attempt();

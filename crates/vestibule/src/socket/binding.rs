@@ -1,7 +1,7 @@
 use super::core::SocketCore;
 use super::outgoing::Bound;
 use super::tcp_socket::TcpSocket;
-use super::telling::Tale;
+use super::telling::Step;
 use crate::address::{Endpoint, Kind};
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::resolver::literal;
@@ -25,7 +25,7 @@ impl SocketCore {
         let token = created.map_err(|(_, errno)| failed(errno.into()))?;
         let local = self.event_loop.driver.borrow().local_address(token).unwrap_or(address);
         self.outgoing().bound.set(Some(Bound { token, local }));
-        self.note(Tale::Bound);
+        self.note_attempt(Step::Bound);
         Ok(())
     }
 

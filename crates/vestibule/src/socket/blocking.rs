@@ -1,6 +1,8 @@
+use super::core::Flag;
 use super::tcp_socket::TcpSocket;
+use crate::event_loop::later;
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A socket whose `Read` and `Write` wait, made by [`TcpSocket::blocking`].
 #[derive(Debug)]
@@ -45,25 +47,48 @@ impl TcpSocket {
 }
 
 impl BlockingSocket<'_> {
-    fn connected(&self) -> io::Result<()> {
-        if !self.socket.core().is_connecting() || self.socket.wait_for_connected(self.timeout)? {
+    /// When a call that begins now has to end.
+    fn deadline(&self) -> Option<Instant> {
+        self.timeout.map(|timeout| later(self.socket.core().now(), timeout))
+    }
+
+    fn left(&self, deadline: Option<Instant>) -> Option<Duration> {
+        deadline.map(|deadline| deadline.saturating_duration_since(self.socket.core().now()))
+    }
+
+    fn connected_by(&self, deadline: Option<Instant>) -> io::Result<()> {
+        if !self.socket.core().is_connecting() || self.socket.wait_for_connected(self.left(deadline))? {
             Ok(())
         } else {
             Err(io::ErrorKind::TimedOut.into())
         }
+    }
+
+    fn flushed_by(&self, deadline: Option<Instant>) -> io::Result<()> {
+        self.connected_by(deadline)?;
+        self.socket.flush();
+        while self.socket.bytes_to_write() > 0 {
+            if self.left(deadline) == Some(Duration::ZERO) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.socket.wait_for_bytes_written(self.left(deadline))?;
+        }
+        // What was unsent went with the connection.
+        if self.socket.core().has(Flag::Broken) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 
 /// `Ok(0)` at the end; `TimedOut` after the time, which loses nothing.
 impl Read for BlockingSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.connected()?;
+        let deadline = self.deadline();
+        self.connected_by(deadline)?;
         loop {
             match Read::read(&mut &*self.socket, buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
-            match self.socket.wait_for_ready_read(self.timeout) {
+            match self.socket.wait_for_ready_read(self.left(deadline)) {
                 Ok(true) => {}
                 Ok(false) => return Err(io::ErrorKind::TimedOut.into()),
                 // The end, perhaps behind bytes that a slot has left; a break is told by the read above.
@@ -78,8 +103,7 @@ impl Read for BlockingSocket<'_> {
 /// these bytes was taken.
 impl Write for BlockingSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.connected()?;
-        self.flush()?;
+        self.flushed_by(self.deadline())?;
         let chunk = bytes.get(..CHUNK).unwrap_or(bytes);
         let length = Write::write(&mut &*self.socket, chunk)?;
         self.socket.flush();
@@ -88,12 +112,6 @@ impl Write for BlockingSocket<'_> {
 
     /// Waits until everything was handed to the system.
     fn flush(&mut self) -> io::Result<()> {
-        self.connected()?;
-        while self.socket.bytes_to_write() > 0 {
-            if !self.socket.wait_for_bytes_written(self.timeout)? && self.socket.bytes_to_write() > 0 {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-        }
-        Ok(())
+        self.flushed_by(self.deadline())
     }
 }

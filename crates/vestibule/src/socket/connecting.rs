@@ -1,6 +1,6 @@
 use super::core::SocketCore;
 use super::tcp_socket::TcpSocket;
-use crate::driver::{Driver, Interest, Token};
+use crate::driver::{Driver, Interest};
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::{Also, EventLoop, Wait};
 use rustix::io::Errno;
@@ -25,6 +25,12 @@ impl SocketCore {
     }
 
     fn wait_for_connected(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
+        if self.has_connection() {
+            return Ok(true);
+        }
+        if !self.is_connecting() {
+            self.outgoing().succeeded.set(false); // it is over
+        }
         let wait = self.event_loop.begin_wait(timeout);
         self.wait_until_connected(&wait)
     }
@@ -48,7 +54,7 @@ impl SocketCore {
     fn connecting_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<()> {
         let looked = self.with_attempt(|attempt| {
             let also = if attempt.lookup.is_some() { Also::OtherThreads } else { Also::Nothing };
-            let tries: Vec<_> = attempt.running.iter().map(|(token, _)| Interest::writable(*token)).collect();
+            let tries: Vec<_> = attempt.running.iter().copied().map(Interest::writable).collect();
             (tries, also, attempt.wake_at)
         });
         let Some((tries, also, wake_at)) = looked else { return Ok(()) };
@@ -56,7 +62,7 @@ impl SocketCore {
         for found in ready.map_err(|error| Error::system(Operation::Wait, error))? {
             let result = self.event_loop.driver.borrow_mut().finish_connecting(found.token);
             match result {
-                Ok(()) => self.connected(found.token),
+                Ok(peer) => self.connected(found.token, peer),
                 Err(Errno::AGAIN) => {}
                 Err(errno) if self.is_connecting() => self.attempt_failed(found.token, errno),
                 Err(_) => {}
@@ -78,7 +84,7 @@ impl SocketCore {
             Some(error) => {
                 Err(Error::system(Operation::Connect, error).of_kind(self.error.get()).to(named()))
             }
-            None if self.token() != Token::NOWHERE => Ok(()),
+            None if outgoing.succeeded.get() => Ok(()),
             None => {
                 let words = "no connection is being made; call connect_to_host first";
                 Err(Error::said(Operation::Connect, SocketError::Operation, words))

@@ -39,7 +39,7 @@ pub(crate) struct SocketCore {
     /// Bytes that were ever sent, as far as it matters for closing.
     pub(super) sent: Cell<u32>,
     flags: Cell<u16>,
-    pub(super) tales: Cell<u16>,
+    pub(super) tales: Cell<u8>,
     pub(super) phase: Cell<Phase>,
     /// What was told; the truth is in `phase`.
     pub(super) state: Cell<SocketState>,

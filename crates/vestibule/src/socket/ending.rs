@@ -1,6 +1,6 @@
 use super::core::{Flag, Phase, SocketCore};
 use super::tcp_socket::TcpSocket;
-use super::telling::Tale;
+use super::telling::{Step, Tale};
 use crate::driver::Token;
 use crate::error::{Operation, SocketError};
 use rustix::io::Errno;
@@ -70,23 +70,22 @@ impl SocketCore {
     fn disconnect_from_host(self: &Rc<Self>) {
         if self.is_connecting() {
             self.outgoing().end_when_connected.set(true);
-        }
-        if self.unbind() {
-            self.note(Tale::GaveUp);
+        } else if self.unbind() {
+            self.note_attempt(Step::GaveUp);
         }
         self.begin_ending();
         self.tell();
     }
 
     fn abort(self: &Rc<Self>) {
-        if self.unbind() {
-            self.note(Tale::GaveUp);
-            return self.tell();
-        }
         if self.is_connecting() {
             self.cancel_connecting();
-            self.note(Tale::GaveUp);
-            self.note(Tale::FinishedLast);
+            self.note_attempt(Step::GaveUp);
+            self.note_attempt(Step::Finished);
+            return self.tell();
+        }
+        if self.unbind() {
+            self.note_attempt(Step::GaveUp);
             return self.tell();
         }
         if self.is_closed() {
@@ -105,7 +104,7 @@ impl SocketCore {
             slots.clear();
         }
         self.set(Flag::Abandoned, true);
-        self.tales.set(0);
+        self.forget_tales();
         self.drop_input();
         self.unbind();
         if self.is_connecting() {

@@ -12,6 +12,10 @@ impl SocketCore {
             let set = self.event_loop.driver.borrow_mut().set_option(self.token(), option);
             return set.map_err(failed);
         }
+        let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
+        for token in tries {
+            self.event_loop.driver.borrow_mut().set_option(token, option).map_err(failed)?;
+        }
         let mut options = self.outgoing().options.borrow_mut();
         options.retain(|earlier| earlier.name() != option.name());
         options.push(option);

@@ -1,9 +1,11 @@
+use super::telling::Step;
 use crate::connector::Race;
 use crate::driver::{SocketOption, Token};
 use crate::event_loop::{EventLoop, TimerId};
 use crate::resolver::Lookup;
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -21,6 +23,10 @@ pub(super) struct Outgoing {
     pub(super) attempt: RefCell<Option<Attempt>>,
     /// Why the last attempt failed.
     pub(super) failure: RefCell<Option<io::Error>>,
+    /// What is to be told of all this.
+    pub(super) steps: RefCell<VecDeque<Step>>,
+    /// Whether the last attempt has made a connection.
+    pub(super) succeeded: Cell<bool>,
     /// Whether the program has said good-bye already.
     pub(super) end_when_connected: Cell<bool>,
     /// The loop of a standalone socket, which nobody else holds.
@@ -41,7 +47,7 @@ pub(super) struct Attempt {
     pub(super) race: Option<Race>,
     /// Where all tries come from, if that was chosen; the first of them has the bound socket.
     pub(super) local: Option<SocketAddr>,
-    pub(super) running: Vec<(Token, SocketAddr)>,
+    pub(super) running: Vec<Token>,
     pub(super) deadline: Option<Instant>,
     /// When it is to be looked at though nothing happens.
     pub(super) wake_at: Option<Instant>,
@@ -71,6 +77,8 @@ impl Default for Outgoing {
             bound: Cell::default(),
             attempt: RefCell::default(),
             failure: RefCell::default(),
+            steps: RefCell::default(),
+            succeeded: Cell::default(),
             end_when_connected: Cell::default(),
             private_loop: RefCell::default(),
         }

@@ -1,15 +1,19 @@
 use super::core::Flag;
 use super::tcp_socket::TcpSocket;
+use crate::driver::Token;
 use std::io::{self, Read, Write};
 
 /// Non-blocking, as `std` means it: `WouldBlock` when nothing is there, `Ok(0)` only at the end, `ConnectionReset` when
-/// everything was read that came before the connection broke.
+/// everything was read that came before the connection broke, `NotConnected` without a connection.
 impl Read for &TcpSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = TcpSocket::read(self, buffer);
         match length {
             0 if buffer.is_empty() => Ok(0),
             0 if self.core().has(Flag::Broken) => Err(io::ErrorKind::ConnectionReset.into()),
+            0 if self.core().is_closed() && self.core().token() == Token::NOWHERE => {
+                Err(io::ErrorKind::NotConnected.into())
+            }
             0 if !self.core().has_finished_reading() => Err(io::ErrorKind::WouldBlock.into()),
             length => Ok(length),
         }

@@ -1,14 +1,16 @@
 use super::core::{Flag, SocketCore};
+use super::outgoing::Outgoing;
 use super::socket_signal::{SignalKind, Told};
 use super::state::SocketState;
+use crate::error::SocketError;
 use std::rc::Rc;
 
-/// Something to be told by a signal, as a bit; they are told in this order.
+/// Something to be told of a connection, as a bit; they are told in this order.
 ///
 /// What happens to a connection and what is told of it are apart, because a wait of one object tells nothing of others,
 /// and because a slot may bring about more while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u8)]
 pub(super) enum Tale {
     BytesWritten = 1,
     /// The read channel finished, before the connection ends.
@@ -21,23 +23,9 @@ pub(super) enum Tale {
     /// The read channel finished, because the connection ended.
     Finished = 64,
     Gone = 128,
-    /// A name is being looked up.
-    LookingUp = 256,
-    Connecting = 512,
-    HostFound = 1024,
-    /// The connection stands.
-    Established = 2048,
-    /// The attempt to connect is over: unconnected.
-    GaveUp = 4096,
-    /// Why it is.
-    Failure = 8192,
-    /// The read channel finished, because the program gave the attempt up.
-    FinishedLast = 16384,
-    /// The socket is bound to an address.
-    Bound = 32768,
 }
 
-const IN_ORDER: [Tale; 16] = [
+const IN_ORDER: [Tale; 8] = [
     Tale::BytesWritten,
     Tale::FinishedFirst,
     Tale::Error,
@@ -46,25 +34,55 @@ const IN_ORDER: [Tale; 16] = [
     Tale::Unconnected,
     Tale::Finished,
     Tale::Gone,
-    Tale::LookingUp,
-    Tale::Connecting,
-    Tale::HostFound,
-    Tale::Established,
-    Tale::GaveUp,
-    Tale::Failure,
-    Tale::FinishedLast,
-    Tale::Bound,
 ];
+
+/// Something to be told of the making of a connection; they are told as they come, before what is noted of the
+/// connection that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Bound,
+    /// A name is being looked up.
+    LookingUp,
+    Connecting,
+    HostFound,
+    /// The connection stands.
+    Established,
+    /// The attempt is over.
+    GaveUp,
+    /// Why it is.
+    Failure(SocketError),
+    /// The read channel finished, because the program gave the attempt up.
+    Finished,
+    /// What remained to be told of the connection before, with its error and the bytes that it sent.
+    Earlier(Tale, SocketError, u32),
+}
 
 impl SocketCore {
     pub(super) fn note(&self, tale: Tale) {
         if !self.is_abandoned() {
-            self.tales.set(self.tales.get() | tale as u16);
+            self.tales.set(self.tales.get() | tale as u8);
         }
     }
 
-    pub(super) fn forget(&self, tale: Tale) {
-        self.tales.set(self.tales.get() & !(tale as u16));
+    pub(super) fn note_attempt(&self, step: Step) {
+        if self.is_abandoned() {
+            return;
+        }
+        while let Some(tale) = self.take_tale() {
+            // The connection is over: it has begun to end long ago.
+            if tale != Tale::LastWordsSaid {
+                let earlier = Step::Earlier(tale, self.error.get(), self.untold.take());
+                self.outgoing().steps.borrow_mut().push_back(earlier);
+            }
+        }
+        self.outgoing().steps.borrow_mut().push_back(step);
+    }
+
+    pub(super) fn forget_tales(&self) {
+        self.tales.set(0);
+        if let Some(outgoing) = self.outgoing_if_any() {
+            outgoing.steps.take();
+        }
     }
 
     /// The connection is over: what remains to be told.
@@ -81,14 +99,19 @@ impl SocketCore {
         if tales == 0 {
             return None;
         }
-        let next = IN_ORDER.into_iter().find(|tale| tales & *tale as u16 != 0)?;
-        self.tales.set(tales & !(next as u16));
+        let next = IN_ORDER.into_iter().find(|tale| tales & *tale as u8 != 0)?;
+        self.tales.set(tales & !(next as u8));
         Some(next)
+    }
+
+    fn take_step(&self) -> Option<Step> {
+        self.outgoing_if_any()?.steps.borrow_mut().pop_front()
     }
 
     /// Whether anything was noted and not yet told.
     pub(super) fn has_tales(&self) -> bool {
-        self.tales.get() != 0
+        let has_steps = |outgoing: &Outgoing| !outgoing.steps.borrow().is_empty();
+        self.tales.get() != 0 || self.outgoing_if_any().is_some_and(has_steps)
     }
 
     /// Tells everything that was noted. Inside itself it does nothing: the outer one goes on. Of a socket that waits
@@ -98,8 +121,15 @@ impl SocketCore {
             return;
         }
         let _telling = Telling(self);
-        while let Some(tale) = self.take_tale() {
-            self.tell_one(tale);
+        loop {
+            if let Some(step) = self.take_step() {
+                self.tell_step(step);
+            } else if let Some(tale) = self.take_tale() {
+                let bytes = if tale == Tale::BytesWritten { self.untold.take() } else { 0 };
+                self.tell_one(tale, self.error.get(), bytes);
+            } else {
+                return;
+            }
         }
     }
 
@@ -116,33 +146,38 @@ impl SocketCore {
         self.tell();
     }
 
-    fn tell_one(self: &Rc<Self>, tale: Tale) {
+    fn tell_one(self: &Rc<Self>, tale: Tale, error: SocketError, bytes: u32) {
         match tale {
-            Tale::BytesWritten => {
-                self.emit(SignalKind::BytesWritten, Told::Bytes(self.untold.take() as usize));
-            }
+            Tale::BytesWritten => self.emit(SignalKind::BytesWritten, Told::Bytes(bytes as usize)),
             Tale::FinishedFirst | Tale::Finished => self.emit(SignalKind::ReadChannelFinished, Told::Nothing),
-            Tale::FinishedLast => {
-                let _gone = Gone(self);
-                self.emit(SignalKind::ReadChannelFinished, Told::Nothing);
-            }
-            Tale::Error => self.emit(SignalKind::ErrorOccurred, Told::Error(self.error.get())),
+            Tale::Error => self.emit(SignalKind::ErrorOccurred, Told::Error(error)),
             Tale::LastWordsSaid => self.begin_ending(),
             Tale::Closing => self.tell_state(SocketState::Closing),
-            Tale::Unconnected | Tale::GaveUp => self.tell_state(SocketState::Unconnected),
-            Tale::LookingUp => self.tell_state(SocketState::HostLookup),
-            Tale::Connecting => self.tell_state(SocketState::Connecting),
-            Tale::HostFound => self.emit(SignalKind::HostFound, Told::Nothing),
-            Tale::Established => self.tell_established(),
-            Tale::Failure => {
-                let _gone = Gone(self);
-                self.emit(SignalKind::ErrorOccurred, Told::Error(self.error.get()));
-            }
-            Tale::Bound => self.tell_state(SocketState::Bound),
+            Tale::Unconnected => self.tell_state(SocketState::Unconnected),
             Tale::Gone => {
                 let _gone = Gone(self); // also when a slot panics
                 self.emit(SignalKind::Disconnected, Told::Nothing);
             }
+        }
+    }
+
+    fn tell_step(self: &Rc<Self>, step: Step) {
+        match step {
+            Step::Bound => self.tell_state(SocketState::Bound),
+            Step::LookingUp => self.tell_state(SocketState::HostLookup),
+            Step::Connecting => self.tell_state(SocketState::Connecting),
+            Step::HostFound => self.emit(SignalKind::HostFound, Told::Nothing),
+            Step::Established => self.tell_established(),
+            Step::GaveUp => self.tell_state(SocketState::Unconnected),
+            Step::Failure(error) => {
+                let _gone = Gone(self);
+                self.emit(SignalKind::ErrorOccurred, Told::Error(error));
+            }
+            Step::Finished => {
+                let _gone = Gone(self);
+                self.emit(SignalKind::ReadChannelFinished, Told::Nothing);
+            }
+            Step::Earlier(tale, error, bytes) => self.tell_one(tale, error, bytes),
         }
     }
 

@@ -112,7 +112,7 @@ impl SocketCore {
     }
 
     fn wait_for_disconnected(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
-        if self.state.get() == SocketState::Unconnected {
+        if let SocketState::Unconnected | SocketState::Bound = self.state.get() {
             return Ok(false);
         }
         let wait = self.event_loop.begin_wait(timeout);

@@ -4,7 +4,7 @@ use super::os_driver::OsDriver;
 use crate::driver::Token;
 use crate::error::Operation;
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, sockopt};
+use rustix::net::{self, AddressFamily};
 use std::net::SocketAddr;
 
 /// Connecting out.
@@ -18,9 +18,7 @@ impl OsDriver {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let descriptor = calls::socket(family).map_err(|errno| (Operation::CreateSocket, errno))?;
         if let Some(local) = local {
-            let bound = sockopt::set_socket_reuseaddr(&descriptor, true)
-                .and_then(|()| net::bind(&descriptor, &local));
-            bound.map_err(|errno| (Operation::Bind, errno))?;
+            net::bind(&descriptor, &local).map_err(|errno| (Operation::Bind, errno))?;
         }
         let (slot, generation) = self.connections.insert(Connection::idle(descriptor));
         Ok(Token::connection(slot, generation))
@@ -41,11 +39,10 @@ impl OsDriver {
         Ok(())
     }
 
-    /// How the attempt ended; `AGAIN` when it has not.
-    pub(in crate::driver) fn finish_connecting(&mut self, token: Token) -> Result<(), Errno> {
-        let connection = self.connection(token).ok_or(Errno::BADF)?;
-        connection.connected()?;
+    /// How the attempt ended: with whom; `AGAIN` when it has not.
+    pub(in crate::driver) fn finish_connecting(&mut self, token: Token) -> Result<SocketAddr, Errno> {
+        let peer = self.connection(token).ok_or(Errno::BADF)?.connected()?;
         self.change(token, |connection| connection.set(bits::CONNECTING, false));
-        Ok(())
+        Ok(peer)
     }
 }

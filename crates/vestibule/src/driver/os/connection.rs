@@ -106,12 +106,12 @@ impl Connection {
         }
     }
 
-    /// How an attempt to connect ended; `AGAIN` when it has not.
-    pub(super) fn connected(&self) -> Result<(), Errno> {
+    /// With whom an attempt to connect ended; `AGAIN` when it has not.
+    pub(super) fn connected(&self) -> Result<SocketAddr, Errno> {
         sockopt::socket_error(&self.descriptor)??;
         match net::getpeername(&self.descriptor) {
             Err(Errno::NOTCONN) => Err(Errno::AGAIN),
-            result => result.map(|_| ()),
+            result => result?.and_then(|peer| peer.try_into().ok()).ok_or(Errno::PROTO),
         }
     }
 

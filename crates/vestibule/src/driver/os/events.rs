@@ -109,7 +109,7 @@ impl OsDriver {
 
     fn connected(&mut self, token: Token) -> Option<Completion> {
         match self.finish_connecting(token) {
-            Ok(()) => Some(Completion::Connected(token)),
+            Ok(peer) => Some(Completion::Connected(token, peer)),
             Err(Errno::AGAIN) => None,
             Err(errno) => Some(Completion::Failed(token, errno)),
         }

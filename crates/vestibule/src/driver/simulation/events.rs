@@ -64,7 +64,7 @@ impl SimulatedDriver {
         let connection = self.connections.get_mut(token.slot(), token.generation())?;
         if connection.connecting {
             return Some(match self.finish_connecting(token) {
-                Ok(()) => Completion::Connected(token),
+                Ok(peer) => Completion::Connected(token, peer),
                 Err(errno) => Completion::Failed(token, errno),
             });
         }

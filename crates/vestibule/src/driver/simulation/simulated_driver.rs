@@ -143,13 +143,13 @@ impl SimulatedDriver {
         Ok(())
     }
 
-    pub(in crate::driver) fn finish_connecting(&mut self, token: Token) -> Result<(), Errno> {
+    pub(in crate::driver) fn finish_connecting(&mut self, token: Token) -> Result<SocketAddr, Errno> {
         let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
         if connection.far.with(|pipe, _| pipe.reset) != Some(false) {
             return Err(Errno::CONNREFUSED);
         }
         connection.connecting = false;
-        Ok(())
+        connection.far.peer_address().ok_or(Errno::CONNREFUSED)
     }
 
     pub(in crate::driver) fn set_option(&mut self, token: Token, option: SocketOption) -> Result<(), Errno> {
