@@ -24,18 +24,50 @@
 //! | --- | --- |
 //! | listening and accepting, with a loop or without | [`TcpServer`] |
 //! | connections: reading, writing, ending, and who owns them | [`TcpSocket`] |
+//! | connecting to a server, by name or address | [`TcpSocket::connect_to_host`] |
+//! | code that wants `std::io::Read` and `Write` | [`TcpSocket::blocking`] |
 //! | handing connections to other threads | [`TcpServer::set_incoming_connection`], [`IncomingConnection`] |
 //! | the loop: timers, calls and channels from other threads | [`EventLoop`] |
+//! | the loop inside another one: tokio, calloop, glib | [`EventLoop`'s `AsFd`](EventLoop#impl-AsFd-for-EventLoop) |
 //! | signals and slots | [`Signal`], [`SocketSignal`] |
 //! | addresses | [`HostAddress`], [`Endpoint`], [`Subnet`] |
 //! | what goes wrong | [`Error`], [`SocketError`], [`AcceptErrorClass`] |
 //! | testing a server without a network | `simulation`, with the feature of that name |
 //!
+//! The directory `examples` has programs to start from; `docs/coming-from-qt.md` maps each member of the reference.
+//!
+//! # A server without a loop, and its client
+//!
+//! ```
+//! use std::{io::Read, time::Duration};
+//! use vestibule::{HostAddress, TcpServer, TcpSocket};
+//!
+//! let limit = Some(Duration::from_secs(5));
+//! let server = TcpServer::standalone()?;
+//! server.listen(HostAddress::LOCALHOST, 0)?;
+//! let port = server.server_port();
+//!
+//! let client = std::thread::spawn(move || -> Result<String, std::io::Error> {
+//!     let socket = TcpSocket::standalone();
+//!     socket.connect_to_host("localhost", port)?;
+//!     let mut fortune = String::new();
+//!     socket.blocking(limit).read_to_string(&mut fortune)?;
+//!     Ok(fortune)
+//! });
+//!
+//! server.wait_for_new_connection(limit)?;
+//! if let Some(socket) = server.next_pending_connection() {
+//!     socket.write(b"You will be hungry again in one hour.");
+//! } // dropped: everything is sent, then the end
+//! assert_eq!(client.join().unwrap()?, "You will be hungry again in one hour.");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! # How it is built
 //!
 //! Every decision about accepting is made by one pure state machine, which the loop and the blocking calls both ask. All
-//! system calls are in one driver; with the feature `simulation` a network in memory takes its place. The library has no
-//! `unsafe` code.
+//! system calls on sockets are in one driver: epoll on Linux, the `polling` crate on other Unix systems; with the feature
+//! `simulation` a network in memory takes its place. On Linux the library has no `unsafe` code.
 //!
 //! # Features
 //!

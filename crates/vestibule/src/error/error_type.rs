@@ -12,6 +12,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// It prints as one sentence, also with `{:?}`, since that is what `main` prints: `cannot listen on 127.0.0.1:80:
 /// permission denied`. It is as large as a pointer. A call that took a descriptor gives it back in the error, see
 /// [`into_descriptor`](Self::into_descriptor).
+///
+/// # Examples
+///
+/// ```
+/// use vestibule::{EventLoop, HostAddress, SocketError, TcpServer};
+///
+/// let event_loop = EventLoop::new()?;
+/// let first = TcpServer::bind(&event_loop, "127.0.0.1:0")?;
+/// let second = TcpServer::new(&event_loop);
+/// match second.listen(HostAddress::LOCALHOST, first.server_port()) {
+///     Err(error) if error.kind() == SocketError::AddressInUse => {
+///         // cannot listen on 127.0.0.1:40123: address already in use
+///         assert!(error.to_string().starts_with("cannot listen on 127.0.0.1:"));
+///     }
+///     result => panic!("{result:?}"),
+/// }
+/// # Ok::<(), vestibule::Error>(())
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -11,8 +11,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// a [`TcpSocket`](crate::TcpSocket) of that thread's loop, or a plain [`TcpStream`]. Dropping it closes the connection.
 ///
 /// ```
-/// fn send<T: Send>() {}
-/// send::<vestibule::IncomingConnection>();
+/// use std::io::Write;
+/// use std::net::TcpStream;
+/// use vestibule::{EventLoop, IncomingConnection, TcpServer};
+///
+/// let event_loop = EventLoop::new()?;
+/// let server = TcpServer::bind(&event_loop, "127.0.0.1:0")?;
+/// server.set_incoming_connection(|_: &TcpServer, connection: IncomingConnection| {
+///     std::thread::spawn(move || {
+///         let peer = connection.peer_addr();
+///         let _ = write!(TcpStream::from(connection), "welcome, {peer}\n");
+///     });
+/// });
+/// # Ok::<(), vestibule::Error>(())
 /// ```
 pub struct IncomingConnection {
     transport: Transport,

@@ -10,6 +10,17 @@ use std::rc::Rc;
 ///
 /// All signals of a socket share one list of slots, which is made with the first slot: a connection without slots
 /// costs nothing for them. The rules are those of [`Signal`](crate::Signal).
+///
+/// ```
+/// # use vestibule::TcpSocket;
+/// /// Writes down how a connection ends.
+/// fn watch(socket: &TcpSocket) {
+///     let slot = socket.error_occurred().connect(|socket, error| eprintln!("{:?}: {error}", socket.peer_addr()));
+///     socket.read_channel_finished().connect(move |socket| {
+///         socket.error_occurred().disconnect(slot); // the peer's end is no error to us
+///     });
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct SocketSignal<'a, Argument = ()> {
     slots: &'a SocketSlots,

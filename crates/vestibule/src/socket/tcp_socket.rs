@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 /// One connection, with signals, and with blocking calls where there is no loop; the reference's `QTcpSocket`.
 ///
-/// It comes from [`TcpServer::next_pending_connection`](crate::TcpServer::next_pending_connection), or in another thread
-/// from [`from_incoming`](Self::from_incoming). The caller owns it. Dropping it ends the connection gracefully: what was
+/// It comes from [`TcpServer::next_pending_connection`](crate::TcpServer::next_pending_connection), in another thread
+/// from [`from_incoming`](Self::from_incoming), or from [`new`](Self::new) and
+/// [`connect_to_host`](Self::connect_to_host). The caller owns it. Dropping it ends the connection gracefully: what was
 /// written still arrives. [`set_parent`](Self::set_parent) gives it to its server instead.
 ///
 /// **Writing.** [`write`](Self::write) takes all or nothing and never blocks. What was written leaves together when
@@ -23,7 +24,8 @@ use std::rc::Rc;
 /// [`error_occurred`](Self::error_occurred) with `RemoteHostClosed` come, then what was written is still sent, then
 /// [`disconnected`](Self::disconnected). See also [`set_half_open`](Self::set_half_open).
 ///
-/// **Telling.** `flush`, `disconnect_from_host`, `close`, `abort` and the waits run slots before they return; do not hold
+/// **Telling.** `flush`, `disconnect_from_host`, `close`, `abort`, `bind`, `connect_to_host` and the waits run slots before
+/// they return; do not hold
 /// a `RefCell`'s borrow across them. Everything else only notes what is to be told, and the loop tells it. In a slot of
 /// one of the socket's own signals other than `ready_read`, what these calls bring about is told when that slot returns.
 ///

@@ -3,6 +3,19 @@ use super::tcp_socket::TcpSocket;
 use std::rc::Weak;
 
 /// A socket that somebody else owns: what slots of other objects capture.
+///
+/// ```
+/// use std::time::Duration;
+/// use vestibule::{EventLoop, TcpSocket};
+///
+/// /// Ends the connection after a while, if it is still there.
+/// fn end_in_a_minute(event_loop: &EventLoop, socket: &TcpSocket) {
+///     let weak = socket.downgrade();
+///     event_loop.single_shot(Duration::from_secs(60), move |_| {
+///         weak.with(TcpSocket::disconnect_from_host);
+///     });
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct WeakTcpSocket(Weak<SocketCore>);
 
