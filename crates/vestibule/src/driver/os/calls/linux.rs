@@ -5,7 +5,6 @@ use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, socko
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 /// What poll is asked for to tell the peer's end.
 pub(in crate::driver::os) const END_OF_PEER: PollFlags = PollFlags::RDHUP;
@@ -72,18 +71,4 @@ impl AsFd for Doorbell {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-/// How long sent bytes may stay unacknowledged; 0 in the system's count is its default.
-pub(in crate::driver::os) fn set_user_timeout(
-    descriptor: &OwnedFd,
-    timeout: Option<Duration>,
-) -> Result<(), Errno> {
-    let milliseconds = timeout.map_or(0, |timeout| timeout.as_millis().max(1));
-    sockopt::set_tcp_user_timeout(descriptor, u32::try_from(milliseconds).unwrap_or(u32::MAX))
-}
-
-pub(in crate::driver::os) fn user_timeout(descriptor: &OwnedFd) -> Result<Option<Duration>, Errno> {
-    let milliseconds = sockopt::tcp_user_timeout(descriptor)?;
-    Ok((milliseconds > 0).then(|| Duration::from_millis(milliseconds.into())))
 }

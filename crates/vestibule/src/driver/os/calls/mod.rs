@@ -6,16 +6,14 @@ mod linux;
 mod portable;
 mod retried;
 mod timespec;
+mod user_timeout;
 
 #[cfg(all(target_os = "linux", not(vestibule_polling)))]
-pub(super) use linux::{
-    Doorbell, END_OF_PEER, accept, accepts, family, interface_index, send_flags, set_user_timeout, socket,
-    user_timeout,
-};
+pub(super) use linux::{Doorbell, END_OF_PEER, accept, accepts, family, interface_index, send_flags, socket};
 #[cfg(any(not(target_os = "linux"), vestibule_polling))]
 pub(super) use portable::{
-    Doorbell, END_OF_PEER, accept, accepts, family, interface_index, send_flags, set_user_timeout, socket,
-    user_timeout,
+    Doorbell, END_OF_PEER, accept, accepts, family, interface_index, send_flags, socket,
 };
 pub(super) use retried::retried;
 pub(super) use timespec::timespec;
+pub(super) use user_timeout::{set_user_timeout, user_timeout};

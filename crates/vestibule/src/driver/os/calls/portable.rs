@@ -6,7 +6,6 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 /// What poll is asked for to tell the peer's end; whether bytes precede it is looked at then.
 pub(in crate::driver::os) const END_OF_PEER: PollFlags = PollFlags::IN;
@@ -110,16 +109,4 @@ impl AsFd for Doorbell {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inside.as_fd()
     }
-}
-
-/// How long sent bytes may stay unacknowledged; not everywhere can that be said.
-pub(in crate::driver::os) fn set_user_timeout(
-    _descriptor: &OwnedFd,
-    _timeout: Option<Duration>,
-) -> Result<(), Errno> {
-    Err(Errno::OPNOTSUPP)
-}
-
-pub(in crate::driver::os) fn user_timeout(_descriptor: &OwnedFd) -> Result<Option<Duration>, Errno> {
-    Err(Errno::OPNOTSUPP)
 }

@@ -12,7 +12,7 @@ compile_error!("on this system vestibule needs 64-bit numbers for the events of 
 
 /// Unix systems other than Linux: kqueue and its like, through the `polling` crate.
 pub(in crate::driver::os) struct Poller {
-    poller: Rc<polling::Poller>,
+    system: Rc<polling::Poller>,
     events: Events,
     found: Vec<Event>,
 }
@@ -26,12 +26,12 @@ impl Poller {
     pub(in crate::driver::os) const FORGETS_CLOSED: bool = false;
 
     pub(in crate::driver::os) fn new() -> io::Result<Self> {
-        let poller = Rc::new(polling::Poller::new()?);
-        if !poller.supports_level() {
+        let system = Rc::new(polling::Poller::new()?);
+        if !system.supports_level() {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let events = Events::with_capacity(NonZeroUsize::new(EVENTS).unwrap_or(NonZeroUsize::MIN));
-        Ok(Self { poller, events, found: Vec::with_capacity(EVENTS) })
+        Ok(Self { system, events, found: Vec::with_capacity(EVENTS) })
     }
 
     /// Registers a descriptor, changes what is asked of it, or forgets it.
@@ -51,9 +51,9 @@ impl Poller {
             _ if from == to => Ok(()),
             // SAFETY: the driver owns the descriptor and unregisters it before it lets go of it, see
             // `OsDriver::remove`; dropping a poller first is harmless.
-            (0, _) => unsafe { self.poller.add_with_mode(&descriptor, event, PollMode::Level) },
-            (_, 0) => self.poller.delete(descriptor),
-            _ => self.poller.modify_with_mode(descriptor, event, PollMode::Level),
+            (0, _) => unsafe { self.system.add_with_mode(&descriptor, event, PollMode::Level) },
+            (_, 0) => self.system.delete(descriptor),
+            _ => self.system.modify_with_mode(descriptor, event, PollMode::Level),
         };
         result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
@@ -61,7 +61,7 @@ impl Poller {
     /// Waits for events; those of the last wait are forgotten.
     pub(in crate::driver::os) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.events.clear();
-        let result = self.poller.wait(&mut self.events, timeout);
+        let result = self.system.wait(&mut self.events, timeout);
         self.found.clear();
         self.found.extend(self.events.iter());
         match result {
@@ -87,6 +87,6 @@ impl Poller {
 
     /// Readable while there are events to wait for.
     pub(in crate::driver::os) fn descriptor(&self) -> Rc<dyn AsFd> {
-        Rc::<polling::Poller>::clone(&self.poller)
+        Rc::<polling::Poller>::clone(&self.system)
     }
 }
