@@ -2,7 +2,6 @@ use super::core::{Phase, SocketCore};
 use super::outgoing::{Attempt, Failure};
 use super::telling::Step;
 use crate::connector::{Move, Race, interleaved};
-use crate::driver::Token;
 use crate::error::{Operation, SocketError};
 use crate::event_loop::later;
 use crate::resolver::{Lookup, literal};
@@ -143,82 +142,6 @@ impl SocketCore {
         self.wake_at(Some(self.now()));
     }
 
-    fn try_address(self: &Rc<Self>, address: SocketAddr) {
-        let outcome = self.create_for(address).and_then(|token| {
-            self.with_attempt(|attempt| attempt.running.push(token));
-            self.event_loop.sockets.insert(token, Rc::clone(self));
-            let connected = self.event_loop.driver.borrow_mut().connect(token, address);
-            connected.inspect_err(|_| self.drop_try(token))
-        });
-        if let Err(errno) = outcome {
-            self.note_failed_try(errno);
-        }
-    }
-
-    /// A socket for a try: the bound one for the first, with all options.
-    fn create_for(&self, address: SocketAddr) -> Result<Token, Errno> {
-        let outgoing = self.outgoing();
-        let mut driver = self.event_loop.driver.borrow_mut();
-        let token = if let Some(bound) = outgoing.bound.take() {
-            bound.token
-        } else {
-            let local = outgoing.attempt.borrow().as_ref().and_then(|attempt| attempt.local);
-            driver.create(address, local).map_err(|(_, errno)| errno)?
-        };
-        for option in outgoing.options.borrow().iter() {
-            if let Err(errno) = driver.set_option(token, *option) {
-                let transport = driver.remove(token);
-                drop((driver, transport));
-                return Err(errno);
-            }
-        }
-        Ok(token)
-    }
-
-    fn note_failed_try(&self, errno: Errno) {
-        let now = self.now();
-        self.with_attempt(|attempt| {
-            if let Some(race) = &mut attempt.race {
-                race.failed(errno, now);
-            }
-        });
-    }
-
-    /// Lets go of a try.
-    fn drop_try(&self, token: Token) {
-        self.with_attempt(|attempt| attempt.running.retain(|running| *running != token));
-        let entry = self.event_loop.sockets.remove(token);
-        self.event_loop.close(token);
-        drop(entry);
-    }
-
-    pub(super) fn attempt_failed(self: &Rc<Self>, token: Token, errno: Errno) {
-        self.drop_try(token);
-        self.note_failed_try(errno);
-        self.advance();
-    }
-
-    /// A try has succeeded: it is the connection, and the others end.
-    pub(crate) fn connected(self: &Rc<Self>, token: Token, peer: SocketAddr) {
-        let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
-        if !tries.contains(&token) {
-            return;
-        }
-        for loser in tries.into_iter().filter(|running| *running != token) {
-            self.drop_try(loser);
-        }
-        self.end_attempt();
-        self.token.set(token);
-        self.peer.set(peer);
-        self.phase.set(Phase::Open);
-        self.update_reading();
-        if self.bytes_to_write() > 0 {
-            self.make_dirty();
-        }
-        self.outgoing().succeeded.set(true);
-        self.note_attempt(Step::Established);
-    }
-
     pub(super) fn give_up(self: &Rc<Self>, failure: Failure) {
         self.cancel_connecting();
         let (kind, error) = match failure {
@@ -257,7 +180,7 @@ impl SocketCore {
         }
     }
 
-    fn end_attempt(&self) {
+    pub(super) fn end_attempt(&self) {
         let attempt = self.outgoing().attempt.take();
         if let Some(timer) = attempt.and_then(|attempt| attempt.timer) {
             self.event_loop.kill_timer(timer);

@@ -20,6 +20,7 @@ mod state;
 mod std_io;
 mod tcp_socket;
 mod telling;
+mod tries;
 mod waiting;
 mod weak;
 mod write_buffer;

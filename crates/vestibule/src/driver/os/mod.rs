@@ -10,6 +10,7 @@ mod options;
 mod os_driver;
 mod poller;
 mod registration;
+mod resting;
 mod wait_for;
 mod waker;
 

@@ -2,6 +2,7 @@ use super::change_list::ChangeList;
 use super::connection::{self as bits, Connection};
 use super::listener::{self, ListenFailure, ListenRequest, Listener};
 use super::poller::{Poller, READ, Signs, WATCH};
+use super::resting::Alarm;
 use super::waker::Waker;
 use crate::address::Endpoint;
 use crate::driver::slots::Slots;
@@ -12,7 +13,6 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The driver of the operating system.
 #[derive(Default)]
@@ -29,24 +29,14 @@ pub(crate) struct OsDriver {
     pub(super) refused: Vec<(Token, Errno)>,
     released: bool,
     /// Whether a host waits for the loop's descriptor, which must hear of every change.
-    resting: bool,
-    alarm: Alarm,
+    pub(super) resting: bool,
+    pub(super) alarm: Alarm,
 }
 
 /// The descriptors of the loop itself, made on first need.
 pub(super) struct Opened {
     pub(super) poller: Poller,
     pub(super) waker: Arc<Waker>,
-}
-
-/// The poller's alarm, as the driver last left it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Alarm {
-    #[default]
-    Off,
-    At(Instant),
-    /// It goes on ringing until it is set anew or switched off.
-    Rang,
 }
 
 impl OsDriver {
@@ -200,36 +190,6 @@ impl OsDriver {
     fn note_released(&mut self) {
         self.released = true;
         self.stir();
-    }
-
-    /// The loop goes to rest until its descriptor, or the time, calls it: everything is told to the poller.
-    pub(in crate::driver) fn rest(&mut self, until: Option<Instant>) {
-        self.apply_changes();
-        let alarm = until.map_or(Alarm::Off, Alarm::At);
-        if let (Some(opened), true) = (&self.opened, self.alarm != alarm) {
-            opened.poller.set_alarm(until.map(|at| at.saturating_duration_since(Instant::now())));
-            self.alarm = alarm;
-        }
-        self.resting = true;
-        if !self.refused.is_empty() {
-            self.stir();
-        }
-    }
-
-    /// The loop takes a turn.
-    pub(in crate::driver) fn end_rest(&mut self) {
-        self.resting = false;
-    }
-
-    pub(super) fn alarm_rang(&mut self) {
-        self.alarm = Alarm::Rang;
-    }
-
-    /// What changes while the loop rests is for a turn, for which its descriptor calls.
-    fn stir(&self) {
-        if let (Some(opened), true) = (&self.opened, self.resting) {
-            opened.waker.wake();
-        }
     }
 
     fn unregister(&self, descriptor: BorrowedFd<'_>, armed: Signs) {

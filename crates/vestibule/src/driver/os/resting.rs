@@ -1,0 +1,45 @@
+use super::os_driver::OsDriver;
+use std::time::Instant;
+
+/// The poller's alarm, as the driver last left it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Alarm {
+    #[default]
+    Off,
+    At(Instant),
+    /// It goes on ringing until it is set anew or switched off.
+    Rang,
+}
+
+/// Resting while a host waits for the loop's descriptor.
+impl OsDriver {
+    /// The loop goes to rest until its descriptor, or the time, calls it: everything is told to the poller.
+    pub(in crate::driver) fn rest(&mut self, until: Option<Instant>) {
+        self.apply_changes();
+        let alarm = until.map_or(Alarm::Off, Alarm::At);
+        if let (Some(opened), true) = (&self.opened, self.alarm != alarm) {
+            opened.poller.set_alarm(until.map(|at| at.saturating_duration_since(Instant::now())));
+            self.alarm = alarm;
+        }
+        self.resting = true;
+        if !self.refused.is_empty() {
+            self.stir();
+        }
+    }
+
+    /// The loop takes a turn.
+    pub(in crate::driver) fn end_rest(&mut self) {
+        self.resting = false;
+    }
+
+    pub(super) fn alarm_rang(&mut self) {
+        self.alarm = Alarm::Rang;
+    }
+
+    /// What changes while the loop rests is for a turn, for which its descriptor calls.
+    pub(super) fn stir(&self) {
+        if let (Some(opened), true) = (&self.opened, self.resting) {
+            opened.waker.wake();
+        }
+    }
+}
