@@ -92,7 +92,6 @@ impl Driver {
     }
 
     /// A socket to connect to an address of this family, bound to a local address if one is given.
-    #[allow(clippy::unnecessary_wraps, reason = "with the simulation there are two kinds of driver")]
     pub(crate) fn create(
         &mut self,
         address: SocketAddr,
@@ -101,7 +100,7 @@ impl Driver {
         match self {
             Self::Os(driver) => driver.create(address, local),
             #[cfg(feature = "simulation")]
-            Self::Simulation(driver) => Ok(driver.create()),
+            Self::Simulation(driver) => driver.create(local).map_err(|errno| (Operation::Bind, errno)),
         }
     }
 
@@ -142,6 +141,16 @@ impl Driver {
         }
     }
 
+    /// Takes a connection out of the driver, for the program to go on with.
+    pub(crate) fn release(&mut self, token: Token) -> Option<Transport> {
+        match self {
+            Self::Os(driver) => driver.share(token),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => {}
+        }
+        self.remove(token)
+    }
+
     /// How many bytes may be received at once; with 0 the peer's end is still told, when nothing unread precedes it.
     pub(crate) fn grant_bytes(&mut self, token: Token, credit: u32) {
         either!(self, driver => driver.grant_bytes(token, credit));
@@ -170,6 +179,11 @@ impl Driver {
 
     pub(crate) fn local_address(&self, token: Token) -> Option<SocketAddr> {
         either!(self, driver => driver.local_address(token))
+    }
+
+    /// Closing the connection will reset it.
+    pub(crate) fn reset_at_close(&mut self, token: Token) {
+        either!(self, driver => driver.reset_at_close(token));
     }
 
     /// Forgets an object; a connection is handed out, and closed when that is dropped.

@@ -47,6 +47,11 @@ impl<T> Slots<T> {
         Some((place.generation, place.value.as_mut()?))
     }
 
+    #[cfg(any(not(target_os = "linux"), vestibule_polling))]
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|place| place.value.as_ref())
+    }
+
     pub(super) fn remove(&mut self, slot: usize, generation: u32) -> Option<T> {
         let place = self.places.get_mut(slot)?;
         if place.generation != generation {

@@ -67,6 +67,7 @@ fn on_accept(errno: Errno) -> Option<(SocketError, &'static str)> {
 fn on_connect(errno: Errno) -> Option<(SocketError, &'static str)> {
     Some(match errno {
         Errno::TIMEDOUT => (E::SocketTimeout, "Connection timed out"),
+        Errno::AGAIN => plain(E::SocketResource), // no port is left, or no thread
         Errno::NETUNREACH | Errno::NETDOWN => (E::Network, "Network unreachable"),
         Errno::HOSTUNREACH | Errno::HOSTDOWN => (E::Network, "Host unreachable"),
         Errno::ADDRINUSE => plain(E::AddressInUse),

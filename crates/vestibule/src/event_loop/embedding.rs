@@ -9,8 +9,8 @@ use std::time::Instant;
 /// What a loop needs to be waited for by another loop, its host.
 ///
 /// The poller's descriptor tells what happens to sockets. For everything else that needs a turn, the loop calls for one
-/// when it goes to rest and while it rests: through its waker, or for a time to come through the poller's alarm. A loop
-/// without a host makes no call for this.
+/// when it goes to rest and while it rests: through its waker, or for a time to come through the poller's alarm. The
+/// turns of a loop without a host make no call for this.
 #[derive(Default)]
 pub(super) struct Embedding {
     descriptor: OnceCell<Rc<dyn AsFd>>,
@@ -38,10 +38,14 @@ impl LoopCore {
             return;
         }
         self.driver.borrow_mut().rest(self.next_deadline());
-        if self.has_work() || !self.resting.borrow().is_empty() || self.may_retry_now() {
+        if self.needs_turn_now() {
             self.posted.wake();
         }
-        self.posted.wake_for_the_rest();
+    }
+
+    fn needs_turn_now(&self) -> bool {
+        let goes_on = !self.resting.borrow().is_empty() || self.may_retry_now();
+        self.has_work() || goes_on || self.posted.has_waiting()
     }
 
     /// Whether a server waits for a descriptor and one was released since it last tried.
@@ -57,13 +61,13 @@ impl LoopCore {
 }
 
 impl EventLoop {
-    /// When the loop needs a turn though nothing happens to its sockets: the time of the next timer, or now if there is
-    /// something to do already. `None` when there is no such time.
+    /// When the loop needs a turn though nothing happens to its sockets and no other thread calls: the time of the next
+    /// timer, or now if there is something to do already. `None` when there is no such time.
     ///
-    /// A host that cannot wait for the loop's descriptor sleeps no longer than this. On Linux the descriptor alone is
-    /// enough, see [`as_fd`](#impl-AsFd-for-EventLoop); elsewhere it does not tell timers.
+    /// On Linux a host that waits for the loop's descriptor needs not ask, see [`as_fd`](#impl-AsFd-for-EventLoop).
+    /// Elsewhere the descriptor does not tell timers, and the host waits for it no longer than until then.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.core().has_work() { Some(self.now()) } else { self.core().next_deadline() }
+        if self.core().needs_turn_now() { Some(self.now()) } else { self.core().next_deadline() }
     }
 }
 

@@ -54,7 +54,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// When the process has no three descriptors left.
+    /// When the process has too few descriptors left; a loop needs three on Linux, and a few more elsewhere.
     pub fn new() -> Result<Self> {
         let event_loop = Self::on(Driver::os());
         event_loop.core.open().map_err(|error| Error::system(Operation::CreateEventLoop, error))?;

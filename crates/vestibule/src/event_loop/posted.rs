@@ -38,10 +38,13 @@ impl Posted {
 
     /// A turn may have left calls that it has not made: a nested one begins, or a call has panicked.
     pub(super) fn wake_for_the_rest(&self) {
-        let waiting = !self.queue().calls.is_empty();
-        if waiting {
+        if self.has_waiting() {
             self.wake();
         }
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.queue().calls.is_empty()
     }
 
     /// A wait was woken: the waker is lowered, so that it can be woken again.

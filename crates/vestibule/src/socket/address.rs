@@ -1,21 +1,19 @@
-use super::core::Flag;
+use super::core::{Flag, NO_PEER};
 use super::state::SocketState;
 use super::tcp_socket::TcpSocket;
 use crate::address::HostAddress;
-use crate::driver::Token;
 use std::net::SocketAddr;
 
 impl TcpSocket {
     /// The peer's address and port, while there is a connection, and in the slots of `disconnected`.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         let core = self.core();
-        match core.state.get() {
+        let peer = match core.state.get() {
             SocketState::Connected | SocketState::Closing => Some(core.peer.get()),
-            SocketState::Unconnected if !core.has(Flag::GoneTold) => {
-                Some(core.peer.get()).filter(|_| core.token() != Token::NOWHERE)
-            }
+            SocketState::Unconnected if !core.has(Flag::GoneTold) => Some(core.peer.get()),
             _ => None,
-        }
+        };
+        peer.filter(|peer| *peer != NO_PEER)
     }
 
     /// The address and port on this side, while there is a connection, or when the socket is [bound](Self::bind). One

@@ -2,7 +2,6 @@ use super::core::{Phase, SocketCore};
 use super::outgoing::{Attempt, Failure};
 use super::telling::Step;
 use crate::connector::{Move, Race, interleaved};
-use crate::error::{Operation, SocketError};
 use crate::event_loop::later;
 use crate::resolver::{Lookup, literal};
 use rustix::io::Errno;
@@ -17,6 +16,7 @@ impl SocketCore {
         self.note_attempt(Step::LookingUp); // what remains to be told of the last connection comes before
         self.forget_connection();
         let outgoing = self.outgoing();
+        outgoing.number.set(outgoing.number.get().wrapping_add(1));
         outgoing.host.replace(host.to_owned());
         outgoing.port.set(port);
         outgoing.end_when_connected.set(false);
@@ -144,13 +144,7 @@ impl SocketCore {
 
     pub(super) fn give_up(self: &Rc<Self>, failure: Failure) {
         self.cancel_connecting();
-        let (kind, error) = match failure {
-            Failure::NotFound(error) => (SocketError::HostNotFound, error),
-            Failure::System(errno) => {
-                let error = io::Error::from(errno);
-                (SocketError::from_io(&error, Operation::Connect), error)
-            }
-        };
+        let (kind, error) = failure.into_parts();
         self.error.set(kind);
         self.outgoing().failure.replace(Some(error));
         self.note_attempt(Step::GaveUp);
@@ -166,18 +160,14 @@ impl SocketCore {
 
     /// Ends the attempt and everything of it; tells nothing.
     pub(super) fn cancel_connecting(self: &Rc<Self>) {
-        let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
-        for token in tries {
+        for token in self.tries() {
             self.drop_try(token);
         }
         self.end_attempt();
         self.unbind();
         self.outgoing().end_when_connected.set(false);
         self.phase.set(Phase::Closed);
-        let output = self.output.take();
-        if let Some(output) = output {
-            self.event_loop.buffers.give_write_buffer(output);
-        }
+        self.drop_output();
     }
 
     pub(super) fn end_attempt(&self) {

@@ -43,8 +43,9 @@ impl TcpSocket {
     /// Chooses the address and the port on this side, for the next [`connect_to_host`](Self::connect_to_host). Port 0 has
     /// the system pick one, which [`local_port`](Self::local_port) tells then. The reference's `bind`.
     ///
-    /// The state becomes [`Bound`](crate::SocketState::Bound), and the port is taken, until the connection ends or the
-    /// attempt to make one fails; [`abort`](Self::abort) gives it back earlier. Does not block. A text such as
+    /// The state becomes [`Bound`](crate::SocketState::Bound), and the port is taken, until the connection ends (and then
+    /// for as long as the system remembers it, a minute or so) or the attempt to make one fails;
+    /// [`abort`](Self::abort) gives it back earlier. Does not block. A text such as
     /// `"127.0.0.1:0"` is an endpoint too.
     ///
     /// # Errors

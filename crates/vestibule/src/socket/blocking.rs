@@ -57,11 +57,9 @@ impl BlockingSocket<'_> {
     }
 
     fn connected_by(&self, deadline: Option<Instant>) -> io::Result<()> {
-        if !self.socket.core().is_connecting() || self.socket.wait_for_connected(self.left(deadline))? {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::TimedOut.into())
-        }
+        let core = self.socket.core();
+        let there = || core.is_connected_by(&core.event_loop.begin_wait(self.left(deadline)));
+        if !core.is_connecting() || there()? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
     }
 
     fn flushed_by(&self, deadline: Option<Instant>) -> io::Result<()> {
@@ -74,11 +72,12 @@ impl BlockingSocket<'_> {
             self.socket.wait_for_bytes_written(self.left(deadline))?;
         }
         // What was unsent went with the connection.
-        if self.socket.core().has(Flag::Broken) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        let lost = self.socket.core().has(Flag::Broken) || self.socket.core().has(Flag::Cut);
+        if lost { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 
-/// `Ok(0)` at the end; `TimedOut` after the time, which loses nothing.
+/// `Ok(0)` at the end; `TimedOut` after the time, which loses nothing: also a connection that is being made goes on.
 impl Read for BlockingSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let deadline = self.deadline();
@@ -104,7 +103,8 @@ impl Read for BlockingSocket<'_> {
 impl Write for BlockingSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.flushed_by(self.deadline())?;
-        let chunk = bytes.get(..CHUNK).unwrap_or(bytes);
+        let most = CHUNK.min(self.socket.write_buffer_limit());
+        let chunk = bytes.get(..most).unwrap_or(bytes);
         let length = Write::write(&mut &*self.socket, chunk)?;
         self.socket.flush();
         Ok(length)

@@ -20,6 +20,13 @@ impl SocketCore {
         !self.is_closed() || self.has_tales()
     }
 
+    /// Everything was told: the parent lets go, if there is one.
+    pub(super) fn leave_parent(self: &Rc<Self>) {
+        let parent = self.parent.take().upgrade();
+        let child = parent.and_then(|parent| parent.remove_child(self));
+        drop(child);
+    }
+
     pub(crate) fn set_parent(&self, parent: Weak<ServerCore>, index: u32) {
         self.parent.set(parent);
         self.child_index.set(index);

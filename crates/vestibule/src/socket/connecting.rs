@@ -37,21 +37,33 @@ impl SocketCore {
 
     /// Waits for the end of the attempt under way; false when the wait's time was over first, which ends the attempt.
     pub(super) fn wait_until_connected(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
+        let connected = self.is_connected_by(wait)?;
+        if !connected {
+            self.give_up_waiting();
+            self.tell();
+        }
+        Ok(connected)
+    }
+
+    /// Waits for the end of the attempt under way, and of others that slots begin instead; false when the wait's time was
+    /// over first.
+    pub(super) fn is_connected_by(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
+        let mut looked = false;
         loop {
             self.tell();
             if !self.is_connecting() {
                 return self.outcome().map(|()| true);
             }
-            self.connecting_round(wait)?;
-            if self.is_connecting() && wait.is_over() {
-                self.give_up_waiting();
-                self.tell();
+            if looked && wait.is_over() {
                 return Ok(false);
             }
+            self.connecting_round(wait)?;
+            looked = true;
         }
     }
 
     fn connecting_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<()> {
+        self.look_at_lookup(); // the call that tells the answer may be behind the one that waits here
         let looked = self.with_attempt(|attempt| {
             let also = if attempt.lookup.is_some() { Also::OtherThreads } else { Also::Nothing };
             let tries: Vec<_> = attempt.running.iter().copied().map(Interest::writable).collect();
@@ -105,6 +117,10 @@ impl TcpSocket {
     }
 
     /// A socket for blocking use, on a loop of its own whose descriptors are made only if they are needed.
+    ///
+    /// Dropping it sends what the system takes at once, and resets the connection if that is not all, because nobody is
+    /// left to wait: call [`disconnect_from_host`](Self::disconnect_from_host) and
+    /// [`wait_for_disconnected`](Self::wait_for_disconnected) first, or flush the [`blocking`](Self::blocking) stream.
     ///
     /// # Examples
     ///

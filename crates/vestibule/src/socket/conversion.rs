@@ -23,7 +23,7 @@ impl SocketCore {
 
     /// The descriptor leaves the loop.
     fn take_transport(self: &Rc<Self>) -> Option<Transport> {
-        let transport = self.event_loop.driver.borrow_mut().remove(self.token());
+        let transport = self.event_loop.driver.borrow_mut().release(self.token());
         self.leave();
         transport
     }

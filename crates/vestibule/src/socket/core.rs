@@ -39,6 +39,8 @@ pub(crate) struct SocketCore {
     /// Bytes that were ever sent, as far as it matters for closing.
     pub(super) sent: Cell<u32>,
     flags: Cell<u16>,
+    /// How often what was unread was discarded.
+    pub(super) discarded: Cell<u8>,
     pub(super) tales: Cell<u8>,
     pub(super) phase: Cell<Phase>,
     /// What was told; the truth is in `phase`.
@@ -91,6 +93,8 @@ pub(super) enum Flag {
     Stalled = 1024,
     /// It broke, before the peer's end.
     Broken = 2048,
+    /// It was over before everything that was written was sent.
+    Cut = 4096,
 }
 
 impl SocketCore {
@@ -135,6 +139,7 @@ impl SocketCore {
             untold: Cell::new(0),
             sent: Cell::new(0),
             flags: Cell::new(0),
+            discarded: Cell::new(0),
             tales: Cell::new(0),
             phase: Cell::new(phase),
             state: Cell::new(SocketState::Unconnected),
@@ -156,14 +161,14 @@ impl SocketCore {
         self.outgoing.get().map(|outgoing| &**outgoing)
     }
 
-    /// A new connection begins, or is to begin: nothing of the last one is left.
+    /// A new connection is to be made: nothing of the last one is left but the peer, for what is still to be told of it.
     pub(super) fn forget_connection(&self) {
         self.drop_input();
-        for flag in [Flag::InputEnded, Flag::Pressed, Flag::GoneTold, Flag::Stalled, Flag::Broken] {
+        for flag in [Flag::InputEnded, Flag::Pressed, Flag::GoneTold, Flag::Stalled, Flag::Broken, Flag::Cut]
+        {
             self.set(flag, false);
         }
         self.token.set(Token::NOWHERE);
-        self.peer.set(NO_PEER);
         self.granted.set(0);
         self.untold.set(0);
         self.sent.set(0);
@@ -188,6 +193,11 @@ impl SocketCore {
 
     pub(super) fn is_open(&self) -> bool {
         self.phase.get() == Phase::Open
+    }
+
+    /// Changes whenever another connection begins to be made.
+    pub(super) fn connection_number(&self) -> u32 {
+        self.outgoing_if_any().map_or(0, |outgoing| outgoing.number.get())
     }
 
     pub(super) fn is_connecting(&self) -> bool {
@@ -222,10 +232,7 @@ impl SocketCore {
     /// Leaves the loop's table; the caller closes the connection.
     pub(super) fn leave(self: &Rc<Self>) {
         self.phase.set(Phase::Closed);
-        let output = self.output.take();
-        if let Some(output) = output {
-            self.event_loop.buffers.give_write_buffer(output);
-        }
+        self.drop_output();
         if self.is_abandoned() {
             self.event_loop.departing.forget(self.token());
         }
@@ -235,7 +242,7 @@ impl SocketCore {
 }
 
 /// The peer of a socket that has none.
-const NO_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+pub(super) const NO_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl fmt::Debug for SocketCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

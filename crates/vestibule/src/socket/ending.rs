@@ -147,6 +147,10 @@ impl SocketCore {
     pub(crate) fn cut(self: &Rc<Self>) -> bool {
         let open = self.has_connection();
         if open {
+            if self.bytes_to_write() > 0 {
+                // The peer must not take what it got for all there was.
+                self.event_loop.driver.borrow_mut().reset_at_close(self.token());
+            }
             self.leave();
             self.event_loop.close(self.token());
         }

@@ -128,7 +128,9 @@ impl SocketCore {
         self.update_reading();
     }
 
+    /// Discards what is unread, also what a reader is looking at.
     pub(super) fn drop_input(&self) {
+        self.discarded.set(self.discarded.get().wrapping_add(1));
         if let Some(input) = self.input.take() {
             self.event_loop.buffers.give_read_buffer(input);
         }
@@ -140,7 +142,8 @@ impl SocketCore {
             reader(&[]);
             return 0;
         };
-        let mut lent = LentInput { core: self, buffer: Some(buffer), used: 0 };
+        let discarded = self.discarded.get();
+        let mut lent = LentInput { core: self, buffer: Some(buffer), used: 0, discarded };
         let there = lent.buffer.as_deref().map(ReadBuffer::unread).unwrap_or_default();
         let used = reader(there).min(there.len());
         lent.used = used;
@@ -192,6 +195,8 @@ struct LentInput<'a> {
     core: &'a SocketCore,
     buffer: Option<Box<ReadBuffer>>,
     used: usize,
+    /// As it was before.
+    discarded: u8,
 }
 
 impl Drop for LentInput<'_> {
@@ -200,6 +205,9 @@ impl Drop for LentInput<'_> {
             return;
         };
         buffer.consume(self.used);
+        if self.core.discarded.get() != self.discarded {
+            return self.core.event_loop.buffers.give_read_buffer(buffer);
+        }
         let newer = self.core.input.replace(Some(buffer));
         if let Some(newer) = newer {
             self.core.add_input(newer);

@@ -12,8 +12,7 @@ impl SocketCore {
             let set = self.event_loop.driver.borrow_mut().set_option(self.token(), option);
             return set.map_err(failed);
         }
-        let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
-        for token in tries {
+        for token in self.tries() {
             self.event_loop.driver.borrow_mut().set_option(token, option).map_err(failed)?;
         }
         let mut options = self.outgoing().options.borrow_mut();
@@ -49,7 +48,7 @@ macro_rules! value {
 }
 
 /// Options. On a socket without a connection they are kept for each connection that
-/// [`connect_to_host`](TcpSocket::connect_to_host) makes. Each setter and getter makes one system call, or a few, and fails
+/// [`connect_to_host`](TcpSocket::connect_to_host) makes; one that the system refuses then fails the attempt. Each setter and getter makes one system call, or a few, and fails
 /// when the system refuses; a getter also when there is neither a connection nor a value that was set.
 #[allow(clippy::missing_errors_doc, reason = "said once for all, above")]
 impl TcpSocket {

@@ -1,6 +1,7 @@
 use super::telling::Step;
 use crate::connector::Race;
 use crate::driver::{SocketOption, Token};
+use crate::error::{Operation, SocketError};
 use crate::event_loop::{EventLoop, TimerId};
 use crate::resolver::Lookup;
 use rustix::io::Errno;
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// What a socket has for connecting out; most sockets of a server never do.
 pub(super) struct Outgoing {
+    /// How many attempts there were.
+    pub(super) number: Cell<u32>,
     /// The host as the program named it, for the last attempt.
     pub(super) host: RefCell<String>,
     pub(super) port: Cell<u16>,
@@ -59,8 +62,20 @@ pub(super) struct Attempt {
 /// Why an attempt is over.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// The host's addresses could not be found, or looked for.
     NotFound(io::Error),
     System(Errno),
+}
+
+impl Failure {
+    pub(super) fn into_parts(self) -> (SocketError, io::Error) {
+        let error = match self {
+            Self::System(errno) => errno.into(),
+            Self::NotFound(error) if Errno::from_io_error(&error).is_some() => error,
+            Self::NotFound(error) => return (SocketError::HostNotFound, error),
+        };
+        (SocketError::from_io(&error, Operation::Connect), error)
+    }
 }
 
 impl Outgoing {
@@ -70,6 +85,7 @@ impl Outgoing {
 impl Default for Outgoing {
     fn default() -> Self {
         Self {
+            number: Cell::default(),
             host: RefCell::default(),
             port: Cell::default(),
             limit: Cell::new(Some(Self::LIMIT)),
@@ -93,7 +109,7 @@ impl Attempt {
             local,
             running: Vec::new(),
             deadline,
-            wake_at: deadline,
+            wake_at: None,
             timer: None,
             failed: None,
         }

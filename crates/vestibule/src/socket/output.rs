@@ -23,9 +23,14 @@ impl SocketCore {
         self.has_connection() && self.bytes_to_write() > 0
     }
 
+    /// Whether what is written will be sent.
+    pub(super) fn can_write(&self) -> bool {
+        self.is_open() || (self.is_connecting() && !self.outgoing().end_when_connected.get())
+    }
+
     /// Takes all bytes or none; tells nothing.
     pub(super) fn write(self: &Rc<Self>, bytes: &[u8]) -> usize {
-        if !(self.is_open() || self.is_connecting()) || bytes.is_empty() {
+        if !self.can_write() || bytes.is_empty() {
             return 0;
         }
         let unsent = self.bytes_to_write();
@@ -46,6 +51,14 @@ impl SocketCore {
             self.make_dirty();
         }
         bytes.len()
+    }
+
+    /// What is unsent is lost.
+    pub(super) fn drop_output(&self) {
+        if let Some(output) = self.output.take() {
+            self.set(Flag::Cut, output.len() > 0);
+            self.event_loop.buffers.give_write_buffer(output);
+        }
     }
 
     fn buffer(&self, bytes: &[u8]) {
@@ -85,7 +98,11 @@ impl SocketCore {
         let mut sent = 0;
         if let Some(mut output) = self.output.take() {
             let result = self.send_now(output.unsent());
-            let Ok(length) = result else { return 0 };
+            let Ok(length) = result else {
+                self.set(Flag::Cut, true);
+                self.event_loop.buffers.give_write_buffer(output);
+                return 0;
+            };
             sent = length;
             output.consume(length);
             let left = output.len();

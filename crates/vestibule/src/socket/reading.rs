@@ -1,4 +1,3 @@
-use super::core::SocketCore;
 use super::tcp_socket::TcpSocket;
 
 impl TcpSocket {
@@ -105,11 +104,5 @@ impl TcpSocket {
     pub fn set_read_buffer_size(&self, size: usize) {
         self.core().read_limit.set(u32::try_from(size).unwrap_or(u32::MAX));
         self.core().update_reading();
-    }
-}
-
-impl SocketCore {
-    pub(super) fn hold(&self, held: bool) {
-        self.event_loop.driver.borrow_mut().hold(self.token(), held);
     }
 }

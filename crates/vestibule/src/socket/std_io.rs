@@ -23,12 +23,11 @@ impl Read for &TcpSocket {
 /// Takes all bytes or none, see [`TcpSocket::write`]; `WouldBlock` when too much waits to be sent.
 impl Write for &TcpSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let can_write = || self.core().is_open() || self.core().is_connecting();
-        if !can_write() {
+        if !self.core().can_write() {
             return Err(io::ErrorKind::NotConnected.into());
         }
         match TcpSocket::write(self, bytes) {
-            0 if !bytes.is_empty() && can_write() => Err(io::ErrorKind::WouldBlock.into()),
+            0 if !bytes.is_empty() && self.core().can_write() => Err(io::ErrorKind::WouldBlock.into()),
             0 if !bytes.is_empty() => Err(io::ErrorKind::BrokenPipe.into()),
             length => Ok(length),
         }
@@ -36,6 +35,9 @@ impl Write for &TcpSocket {
 
     fn flush(&mut self) -> io::Result<()> {
         TcpSocket::flush(self);
+        if self.core().has(Flag::Cut) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         if self.bytes_to_write() == 0 { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 }

@@ -158,7 +158,7 @@ impl TcpSocket {
     /// While a socket waits to be taken, nothing is told of it.
     pub(crate) fn set_pending(&self, pending: bool) {
         self.core.set(Flag::Pending, pending);
-        self.core.hold(pending);
+        self.core.event_loop.driver.borrow_mut().hold(self.core.token(), pending);
         self.core.tell_later();
     }
 }

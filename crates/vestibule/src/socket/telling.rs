@@ -1,4 +1,4 @@
-use super::core::{Flag, SocketCore};
+use super::core::{Flag, NO_PEER, SocketCore};
 use super::outgoing::Outgoing;
 use super::socket_signal::{SignalKind, Told};
 use super::state::SocketState;
@@ -45,8 +45,9 @@ pub(super) enum Step {
     LookingUp,
     Connecting,
     HostFound,
-    /// The connection stands.
+    /// The connection stands: the state, and then the signal.
     Established,
+    Connected,
     /// The attempt is over.
     GaveUp,
     /// Why it is.
@@ -164,28 +165,20 @@ impl SocketCore {
     fn tell_step(self: &Rc<Self>, step: Step) {
         match step {
             Step::Bound => self.tell_state(SocketState::Bound),
-            Step::LookingUp => self.tell_state(SocketState::HostLookup),
+            Step::LookingUp => {
+                if self.is_connecting() {
+                    self.peer.set(NO_PEER);
+                }
+                self.tell_state(SocketState::HostLookup);
+            }
             Step::Connecting => self.tell_state(SocketState::Connecting),
             Step::HostFound => self.emit(SignalKind::HostFound, Told::Nothing),
-            Step::Established => self.tell_established(),
+            Step::Established => self.tell_state(SocketState::Connected),
+            Step::Connected => self.emit(SignalKind::Connected, Told::Nothing),
             Step::GaveUp => self.tell_state(SocketState::Unconnected),
-            Step::Failure(error) => {
-                let _gone = Gone(self);
-                self.emit(SignalKind::ErrorOccurred, Told::Error(error));
-            }
-            Step::Finished => {
-                let _gone = Gone(self);
-                self.emit(SignalKind::ReadChannelFinished, Told::Nothing);
-            }
+            Step::Failure(error) => self.emit(SignalKind::ErrorOccurred, Told::Error(error)),
+            Step::Finished => self.emit(SignalKind::ReadChannelFinished, Told::Nothing),
             Step::Earlier(tale, error, bytes) => self.tell_one(tale, error, bytes),
-        }
-    }
-
-    fn tell_established(self: &Rc<Self>) {
-        self.tell_state(SocketState::Connected);
-        self.emit(SignalKind::Connected, Told::Nothing);
-        if self.outgoing().end_when_connected.take() {
-            self.begin_ending();
         }
     }
 
@@ -209,20 +202,18 @@ impl Drop for Telling<'_> {
     fn drop(&mut self) {
         self.0.set(Flag::Telling, false);
         self.0.tell_later();
+        if self.0.is_closed() && !self.0.has_tales() {
+            self.0.leave_parent();
+        }
     }
 }
 
-/// The last was told of a connection: the addresses are forgotten, and the parent lets go.
+/// `disconnected` was told: the addresses are forgotten.
 struct Gone<'a>(&'a Rc<SocketCore>);
 
 impl Drop for Gone<'_> {
     fn drop(&mut self) {
-        if !self.0.is_closed() {
-            return; // a slot has connected the socket again
-        }
-        self.0.set(Flag::GoneTold, true);
-        let parent = self.0.parent.take().upgrade();
-        let child = parent.and_then(|parent| parent.remove_child(self.0));
-        drop(child);
+        // Unless a slot has connected the socket again.
+        self.0.set(Flag::GoneTold, self.0.is_closed());
     }
 }

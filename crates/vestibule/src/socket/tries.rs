@@ -39,6 +39,10 @@ impl SocketCore {
         Ok(token)
     }
 
+    pub(super) fn tries(&self) -> Vec<Token> {
+        self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default()
+    }
+
     fn note_failed_try(&self, errno: Errno) {
         let now = self.now();
         self.with_attempt(|attempt| {
@@ -64,7 +68,7 @@ impl SocketCore {
 
     /// A try has succeeded: it is the connection, and the others end.
     pub(crate) fn connected(self: &Rc<Self>, token: Token, peer: SocketAddr) {
-        let tries = self.with_attempt(|attempt| attempt.running.clone()).unwrap_or_default();
+        let tries = self.tries();
         if !tries.contains(&token) {
             return;
         }
@@ -81,5 +85,9 @@ impl SocketCore {
         }
         self.outgoing().succeeded.set(true);
         self.note_attempt(Step::Established);
+        self.note_attempt(Step::Connected);
+        if self.outgoing().end_when_connected.take() {
+            self.begin_ending();
+        }
     }
 }

@@ -67,9 +67,10 @@ impl SocketCore {
         if !self.connects_within(&wait)? {
             return Ok(false);
         }
+        let connection = self.connection_number();
         loop {
             self.tell();
-            if self.is_closed() || self.has(Flag::InputEnded) {
+            if self.has_finished_reading() || self.connection_number() != connection {
                 let kind = match self.error.get() {
                     SocketError::Unknown => SocketError::Operation,
                     kind => kind,
@@ -95,11 +96,15 @@ impl SocketCore {
             self.tell();
             return Ok(true);
         }
+        if self.bytes_to_write() == 0 {
+            return Ok(false);
+        }
         let wait = self.event_loop.begin_wait(timeout);
         if !self.connects_within(&wait)? {
             return Ok(false);
         }
-        while self.bytes_to_write() > 0 && !self.is_closed() {
+        let connection = self.connection_number();
+        while self.bytes_to_write() > 0 && self.connection_number() == connection {
             self.wait_round(&wait)?;
             if self.sent.get() > sent {
                 return Ok(true);
@@ -111,17 +116,25 @@ impl SocketCore {
         Ok(self.sent.get() > sent)
     }
 
+    /// Whether a connection is over that was not told so yet.
+    fn is_end_untold(&self) -> bool {
+        let stood = || self.outgoing_if_any().is_some_and(|outgoing| outgoing.succeeded.get());
+        let told = matches!(self.state.get(), SocketState::Connected | SocketState::Closing);
+        told || (self.has_tales() && stood())
+    }
+
     fn wait_for_disconnected(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
-        if let SocketState::Unconnected | SocketState::Bound = self.state.get() {
+        if self.is_closed() && !self.is_end_untold() {
             return Ok(false);
         }
         let wait = self.event_loop.begin_wait(timeout);
         if !self.connects_within(&wait)? {
             return Ok(false);
         }
+        let connection = self.connection_number();
         loop {
             self.tell();
-            if self.is_closed() {
+            if self.is_closed() || self.connection_number() != connection {
                 return Ok(true);
             }
             self.wait_round(&wait)?;
@@ -139,6 +152,9 @@ impl TcpSocket {
     /// True after `ready_read` was told. False after the time-out, which is also told by `error_occurred` with
     /// `SocketTimeout` and leaves the connection as it is. Needs no running loop, and runs no slot but this socket's.
     ///
+    /// On a socket that is connecting, this wait and the next two wait for that first, as
+    /// [`wait_for_connected`](Self::wait_for_connected) does: a time-out ends the attempt, and its failure is the error.
+    ///
     /// # Errors
     ///
     /// When the connection ended (`RemoteHostClosed`, and what came before the end can still be read), broke, or was not
@@ -154,7 +170,7 @@ impl TcpSocket {
     ///
     /// # Errors
     ///
-    /// When the system cannot wait.
+    /// When the system cannot wait, or the connection could not be made.
     pub fn wait_for_bytes_written(&self, timeout: Option<Duration>) -> Result<bool> {
         self.core().wait_for_bytes_written(timeout)
     }
@@ -167,7 +183,7 @@ impl TcpSocket {
     ///
     /// # Errors
     ///
-    /// When the system cannot wait.
+    /// When the system cannot wait, or the connection could not be made.
     pub fn wait_for_disconnected(&self, timeout: Option<Duration>) -> Result<bool> {
         self.core().wait_for_disconnected(timeout)
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A connection in the table of the driver. Ten bytes: a program may have very many of them.
+/// A connection in the table of the driver. It is small: a program may have very many of them.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) descriptor: OwnedFd,
@@ -23,7 +23,7 @@ pub(super) type Flags = u8;
 pub(super) const HELD: Flags = 1;
 /// The peer's end was told.
 pub(super) const ENDED: Flags = 2;
-/// The peer's end, which may have come, stands behind unread data.
+/// The peer's end came, but unread data precede it.
 pub(super) const END_BEHIND_DATA: Flags = 4;
 /// The last send left something unsent.
 pub(super) const UNSENT: Flags = 8;
@@ -33,6 +33,8 @@ pub(super) const SHARED: Flags = 16;
 pub(super) const IDLE: Flags = 32;
 /// It is being connected.
 pub(super) const CONNECTING: Flags = 64;
+/// Unread data are there, and reading is the only way to ask for the end behind them.
+pub(super) const UNREAD: Flags = 128;
 
 impl Connection {
     pub(super) fn new(descriptor: OwnedFd, shared: bool) -> Self {
@@ -69,6 +71,8 @@ impl Connection {
             READ | WATCH
         } else if self.has(END_BEHIND_DATA) {
             0
+        } else if self.has(UNREAD) {
+            WATCH
         } else {
             END | WATCH
         };

@@ -36,7 +36,7 @@ impl OsDriver {
             }
             if number == Poller::ALARM {
                 self.at += 1;
-                self.alarm_rang();
+                self.end_alarm();
                 continue;
             }
             let token = Token::from_u64(number);
@@ -93,7 +93,8 @@ impl OsDriver {
         }
         if connection.credit == 0 {
             let ended = signs & (END | HANGUP) != 0;
-            return if ended { self.end_of_unread(token) } else { None };
+            let end_alone = Poller::TELLS_END_ALONE || signs & HANGUP != 0;
+            return if ended { self.end_of_unread(token, end_alone) } else { None };
         }
         let room = buffer.len().min(connection.credit as usize);
         match connection.receive(buffer.get_mut(..room)?) {
@@ -115,11 +116,18 @@ impl OsDriver {
         }
     }
 
-    /// The peer's end may have come while its bytes are not to be received: told only if none precede it.
-    pub(super) fn end_of_unread(&mut self, token: Token) -> Option<Completion> {
+    /// The peer's end has come while its bytes are not to be received, or, where the end is not told alone, something has:
+    /// the end is told only if no bytes precede it.
+    pub(super) fn end_of_unread(&mut self, token: Token, end_alone: bool) -> Option<Completion> {
         match self.connection(token)?.has_unread() {
             Ok(true) => {
-                self.change(token, |connection| connection.set(bits::END_BEHIND_DATA, true));
+                let flag = if end_alone { bits::END_BEHIND_DATA } else { bits::UNREAD };
+                self.change(token, |connection| connection.set(flag, true));
+                None
+            }
+            // An urgent byte, which is told like others and not received like them.
+            Err(Errno::AGAIN) if !end_alone => {
+                self.change(token, |connection| connection.set(bits::UNREAD, true));
                 None
             }
             Ok(false) => {

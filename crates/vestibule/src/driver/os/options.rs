@@ -2,7 +2,8 @@ use super::calls;
 use super::os_driver::OsDriver;
 use crate::driver::{KeepAlive, OptionName, SocketOption, Token};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, sockopt};
+use rustix::net::{self, AddressFamily, sockopt};
+use std::net::SocketAddrV6;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ impl OsDriver {
             SocketOption::KeepAlive(keep_alive) => set_keep_alive(descriptor, keep_alive),
             SocketOption::SendBufferSize(size) => sockopt::set_socket_send_buffer_size(descriptor, size),
             SocketOption::ReceiveBufferSize(size) => sockopt::set_socket_recv_buffer_size(descriptor, size),
-            SocketOption::TypeOfService(value) => match calls::family(descriptor)? {
-                AddressFamily::INET => sockopt::set_ip_tos(descriptor, value),
-                _ => sockopt::set_ipv6_tclass(descriptor, value.into()),
-            },
+            SocketOption::TypeOfService(value) if speaks_ipv4(descriptor)? => {
+                sockopt::set_ip_tos(descriptor, value)
+            }
+            SocketOption::TypeOfService(value) => sockopt::set_ipv6_tclass(descriptor, value.into()),
             SocketOption::UserTimeout(timeout) => calls::set_user_timeout(descriptor, timeout),
         }
     }
@@ -34,13 +35,25 @@ impl OsDriver {
             OptionName::ReceiveBufferSize => {
                 SocketOption::ReceiveBufferSize(sockopt::socket_recv_buffer_size(descriptor)?)
             }
-            OptionName::TypeOfService => SocketOption::TypeOfService(match calls::family(descriptor)? {
-                AddressFamily::INET => sockopt::ip_tos(descriptor)?,
-                _ => u8::try_from(sockopt::ipv6_tclass(descriptor)?).unwrap_or(u8::MAX),
-            }),
+            OptionName::TypeOfService if speaks_ipv4(descriptor)? => {
+                SocketOption::TypeOfService(sockopt::ip_tos(descriptor)?)
+            }
+            OptionName::TypeOfService => {
+                let class = sockopt::ipv6_tclass(descriptor)?;
+                SocketOption::TypeOfService(u8::try_from(class).unwrap_or(u8::MAX))
+            }
             OptionName::UserTimeout => SocketOption::UserTimeout(calls::user_timeout(descriptor)?),
         })
     }
+}
+
+/// Whether packets are IPv4's, which also those of an IPv6 socket with an IPv4-mapped peer are.
+fn speaks_ipv4(descriptor: &OwnedFd) -> Result<bool, Errno> {
+    if calls::family(descriptor)? == AddressFamily::INET {
+        return Ok(true);
+    }
+    let peer = net::getpeername(descriptor).ok().flatten().and_then(|peer| SocketAddrV6::try_from(peer).ok());
+    Ok(peer.is_some_and(|peer| peer.ip().to_ipv4_mapped().is_some()))
 }
 
 fn set_keep_alive(descriptor: &OwnedFd, keep_alive: Option<KeepAlive>) -> Result<(), Errno> {

@@ -8,11 +8,13 @@ use crate::address::Endpoint;
 use crate::driver::slots::Slots;
 use crate::driver::{Token, Transport};
 use rustix::io::Errno;
+use rustix::net::sockopt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The driver of the operating system.
 #[derive(Default)]
@@ -106,8 +108,20 @@ impl OsDriver {
 
     pub(in crate::driver) fn duplicate(&mut self, token: Token) -> Option<OwnedFd> {
         let duplicate = self.connection(token)?.descriptor.try_clone().ok()?;
-        self.change(token, |connection| connection.set(bits::SHARED, true));
+        self.share(token);
         Some(duplicate)
+    }
+
+    pub(in crate::driver) fn reset_at_close(&mut self, token: Token) {
+        if let Some(connection) = self.connection(token) {
+            // Where it fails the connection is gone already.
+            let _ = sockopt::set_socket_linger(&connection.descriptor, Some(Duration::ZERO));
+        }
+    }
+
+    /// Closing the descriptor here will not end the connection.
+    pub(in crate::driver) fn share(&mut self, token: Token) {
+        self.change(token, |connection| connection.set(bits::SHARED, true));
     }
 
     pub(super) fn connection(&self, token: Token) -> Option<&Connection> {
@@ -129,7 +143,7 @@ impl OsDriver {
         self.change(token, |connection| {
             connection.credit = credit;
             if credit > 0 {
-                connection.set(bits::END_BEHIND_DATA, false);
+                connection.set(bits::END_BEHIND_DATA | bits::UNREAD, false);
             }
         });
     }

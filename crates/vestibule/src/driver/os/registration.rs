@@ -2,6 +2,8 @@ use super::change_list::ChangeList;
 use super::connection::Connection;
 use super::listener::Listener;
 use super::os_driver::OsDriver;
+#[cfg(any(not(target_os = "linux"), vestibule_polling))]
+use super::poller::WATCH;
 use super::poller::{Poller, Signs};
 use crate::driver::Token;
 use crate::driver::slots::Slots;
@@ -50,6 +52,24 @@ impl OsDriver {
         let (poller, refused) = (&opened.poller, &mut self.refused);
         apply(poller, &mut self.changed_connections, &mut self.connections, Token::connection, refused);
         apply(poller, &mut self.changed_listeners, &mut self.listeners, Token::listener, refused);
+    }
+}
+
+/// What the poller still knows is taken back from it before it is closed.
+#[cfg(any(not(target_os = "linux"), vestibule_polling))]
+impl Drop for OsDriver {
+    fn drop(&mut self) {
+        let Some(opened) = &self.opened else { return };
+        let forget = |descriptor: BorrowedFd<'_>, armed: Signs| {
+            let _ = opened.poller.register(descriptor, 0, armed, 0);
+        };
+        forget((*opened.waker).as_fd(), WATCH);
+        for connection in self.connections.values().filter(|connection| connection.armed != 0) {
+            forget(connection.descriptor.as_fd(), connection.armed);
+        }
+        for listener in self.listeners.values().filter(|listener| listener.armed != 0) {
+            forget((*listener.descriptor).as_fd(), listener.armed);
+        }
     }
 }
 

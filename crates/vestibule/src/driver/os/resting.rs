@@ -7,8 +7,6 @@ pub(super) enum Alarm {
     #[default]
     Off,
     At(Instant),
-    /// It goes on ringing until it is set anew or switched off.
-    Rang,
 }
 
 /// Resting while a host waits for the loop's descriptor.
@@ -32,8 +30,12 @@ impl OsDriver {
         self.resting = false;
     }
 
-    pub(super) fn alarm_rang(&mut self) {
-        self.alarm = Alarm::Rang;
+    /// The alarm rings until it is switched off.
+    pub(super) fn end_alarm(&mut self) {
+        if let Some(opened) = &self.opened {
+            opened.poller.set_alarm(None);
+        }
+        self.alarm = Alarm::Off;
     }
 
     /// What changes while the loop rests is for a turn, for which its descriptor calls.

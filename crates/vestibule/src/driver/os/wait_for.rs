@@ -1,6 +1,7 @@
 use super::calls::{END_OF_PEER, timespec};
 use super::connection as bits;
 use super::os_driver::OsDriver;
+use super::poller::Poller;
 use crate::driver::{Completion, Interest, Over, Readiness, Token};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -56,7 +57,7 @@ impl OsDriver {
                 // Receiving would not tell what comes behind the unread bytes.
                 Some(connection) if broken => Some(Over::Failed(connection.noted_error())),
                 _ if events.contains(END_OF_PEER) => {
-                    self.end_of_unread(token).map(|completion| match completion {
+                    self.end_of_unread(token, Poller::TELLS_END_ALONE).map(|completion| match completion {
                         Completion::Failed(_, errno) => Over::Failed(errno),
                         _ => Over::Ended,
                     })
@@ -71,7 +72,7 @@ impl OsDriver {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, interest.readable);
         flags.set(PollFlags::OUT, interest.writable);
-        let known = bits::END_BEHIND_DATA | bits::ENDED;
+        let known = bits::END_BEHIND_DATA | bits::UNREAD | bits::ENDED;
         let end = interest.end && self.connection(interest.token).is_some_and(|it| !it.has(known));
         flags.set(END_OF_PEER, flags.contains(END_OF_PEER) || end);
         flags

@@ -10,22 +10,32 @@ pub(crate) struct SimulatedConnection {
     state: Shared,
     id: u64,
     side: Side,
+    /// The port that was chosen for it, which nobody else gets meanwhile.
+    bound: Option<SocketAddr>,
     stand_in: Arc<OwnedFd>,
 }
 
 impl SimulatedConnection {
     pub(super) fn accepted(state: Shared, id: u64, stand_in: Arc<OwnedFd>) -> Self {
-        Self { state, id, side: Side::Server, stand_in }
+        Self { state, id, side: Side::Server, bound: None, stand_in }
     }
 
     /// One that is not connected yet.
-    pub(super) fn idle(state: Shared, stand_in: Arc<OwnedFd>) -> Self {
-        let id = lock(&state).next_id();
-        Self { state, id, side: Side::Client, stand_in }
+    pub(super) fn idle(
+        state: Shared,
+        stand_in: Arc<OwnedFd>,
+        local: Option<SocketAddr>,
+    ) -> Result<Self, Errno> {
+        let (id, bound) = {
+            let mut state = lock(&state);
+            let bound = local.map(|local| state.bind(local)).transpose()?;
+            (state.next_id(), bound)
+        };
+        Ok(Self { state, id, side: Side::Client, bound, stand_in })
     }
 
     pub(super) fn connect(&self, to: SocketAddr) -> Result<(), Errno> {
-        lock(&self.state).connect(self.id, to)
+        lock(&self.state).connect(self.id, to, self.bound)
     }
 
     pub(in crate::driver) fn stand_in(&self) -> BorrowedFd<'_> {
@@ -89,7 +99,7 @@ impl SimulatedConnection {
     }
 
     pub(super) fn local_address(&self) -> Option<SocketAddr> {
-        self.with(|pipe, side| pipe.near(side).address)
+        self.with(|pipe, side| pipe.near(side).address).or(self.bound)
     }
 }
 
@@ -98,6 +108,9 @@ impl Drop for SimulatedConnection {
         let mut state = lock(&self.state);
         if let Some(pipe) = state.pipes.get_mut(&self.id) {
             pipe.leave(self.side);
+        }
+        if let Some(bound) = self.bound {
+            state.bound.remove(&bound.port());
         }
         state.sweep(self.id);
     }

@@ -21,11 +21,17 @@ impl SimulatedDriver {
             ready.swap(at, network.below(at + 1));
         }
         self.woken = self.waker.as_ref().is_some_and(|waker| waker.is_raised());
+        drop(network);
         let idle = ready.is_empty() && !self.woken;
+        self.ready = ready.into();
+        self.pass(idle, timeout)
+    }
+
+    /// Time passes, if nothing else happens; a moment, if nothing else has happened for long.
+    fn pass(&mut self, idle: bool, timeout: Option<Duration>) -> io::Result<()> {
         let passing = if idle { timeout.ok_or_else(nothing_will_happen)? } else { Duration::ZERO };
         self.busy_turns = if passing.is_zero() { self.busy_turns.saturating_add(1) } else { 0 };
-        network.pass(if self.busy_turns > BUSY_TURNS { A_MOMENT } else { passing });
-        self.ready = ready.into();
+        lock(&self.network).pass(if self.busy_turns > BUSY_TURNS { A_MOMENT } else { passing });
         Ok(())
     }
 
@@ -112,10 +118,7 @@ impl SimulatedDriver {
             }
         }
         let woken = waker && self.waker.as_ref().is_some_and(|waker| waker.is_raised());
-        if ready.is_empty() && !woken {
-            lock(&self.network).pass(timeout.ok_or_else(nothing_will_happen)?);
-        }
-        Ok(())
+        self.pass(ready.is_empty() && !woken, timeout)
     }
 
     /// How a connection is over that is not to be received from.

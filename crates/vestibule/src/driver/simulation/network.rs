@@ -69,7 +69,7 @@ impl SimulatedNetwork {
     pub fn connect(&self, port: u16) -> io::Result<SimulatedClient> {
         let mut state = lock(&self.state);
         let id = state.next_id();
-        state.connect(id, (Ipv4Addr::LOCALHOST, port).into())?;
+        state.connect(id, (Ipv4Addr::LOCALHOST, port).into(), None)?;
         Ok(SimulatedClient::new(Arc::clone(&self.state), id))
     }
 

@@ -1,5 +1,5 @@
 use super::connection::SimulatedConnection;
-use super::state::{Listening, Shared, Side, lock};
+use super::state::{Listening, Shared, Side, WINDOW, lock};
 use crate::address::Endpoint;
 use crate::driver::os::Waker;
 use crate::driver::slots::Slots;
@@ -19,6 +19,8 @@ pub(crate) struct SimulatedDriver {
     pub(super) network: Shared,
     stand_in: Arc<OwnedFd>,
     pub(super) waker: Option<Arc<Waker>>,
+    /// What a host gets to wait for, in vain.
+    descriptor: Option<Rc<Waker>>,
     pub(super) listeners: Slots<Listener>,
     pub(super) connections: Slots<Connection>,
     pub(super) tokens: Vec<Token>,
@@ -66,6 +68,7 @@ impl SimulatedDriver {
             network,
             stand_in,
             waker: None,
+            descriptor: None,
             listeners: Slots::default(),
             connections: Slots::default(),
             tokens: Vec::new(),
@@ -81,7 +84,11 @@ impl SimulatedDriver {
             Some(waker) => Arc::clone(waker),
             None => Arc::clone(self.waker.insert(Arc::new(Waker::new()?))),
         };
-        Ok((Rc::new(Arc::clone(&self.stand_in)), waker))
+        let never_ready: Rc<dyn AsFd> = match &self.descriptor {
+            Some(descriptor) => Rc::<Waker>::clone(descriptor),
+            None => Rc::<Waker>::clone(self.descriptor.insert(Rc::new(Waker::new()?))),
+        };
+        Ok((never_ready, waker))
     }
 
     pub(in crate::driver) fn listen(
@@ -95,7 +102,7 @@ impl SimulatedDriver {
         let mut network = lock(&self.network);
         let port = match request.endpoint.port {
             0 => network.free_port(),
-            port if network.listeners.contains_key(&port) => return Err(refuse(Errno::ADDRINUSE)),
+            port if network.is_taken(port) => return Err(refuse(Errno::ADDRINUSE)),
             port => port,
         };
         let backlog = request.backlog as usize;
@@ -132,8 +139,9 @@ impl SimulatedDriver {
         token
     }
 
-    pub(in crate::driver) fn create(&mut self) -> Token {
-        self.adopt(SimulatedConnection::idle(Arc::clone(&self.network), Arc::clone(&self.stand_in)))
+    pub(in crate::driver) fn create(&mut self, local: Option<SocketAddr>) -> Result<Token, Errno> {
+        let (network, stand_in) = (Arc::clone(&self.network), Arc::clone(&self.stand_in));
+        Ok(self.adopt(SimulatedConnection::idle(network, stand_in, local)?))
     }
 
     pub(in crate::driver) fn connect(&mut self, token: Token, address: SocketAddr) -> Result<(), Errno> {
@@ -161,7 +169,21 @@ impl SimulatedDriver {
 
     pub(in crate::driver) fn option(&self, token: Token, name: OptionName) -> Result<SocketOption, Errno> {
         let options = &self.connection(token).ok_or(Errno::BADF)?.options;
-        options.iter().copied().find(|option| option.name() == name).ok_or(Errno::OPNOTSUPP)
+        let set = options.iter().copied().find(|option| option.name() == name);
+        Ok(set.unwrap_or(match name {
+            OptionName::NoDelay => SocketOption::NoDelay(true),
+            OptionName::KeepAlive => SocketOption::KeepAlive(None),
+            OptionName::SendBufferSize => SocketOption::SendBufferSize(WINDOW),
+            OptionName::ReceiveBufferSize => SocketOption::ReceiveBufferSize(WINDOW),
+            OptionName::TypeOfService => SocketOption::TypeOfService(0),
+            OptionName::UserTimeout => SocketOption::UserTimeout(None),
+        }))
+    }
+
+    pub(in crate::driver) fn reset_at_close(&mut self, token: Token) {
+        if let Some(connection) = self.connection(token) {
+            connection.far.with(|pipe, _| pipe.reset = true);
+        }
     }
 
     /// The addresses of a name: the network has one host.

@@ -1,5 +1,5 @@
 use rustix::io::Errno;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) elapsed: Duration,
     pub(super) listeners: BTreeMap<u16, Listening>,
     pub(super) pipes: BTreeMap<u64, Pipe>,
+    /// Ports that connecting sockets have chosen.
+    pub(super) bound: BTreeSet<u16>,
     next_pipe: u64,
     next_port: u16,
     random: u64,
@@ -70,6 +72,7 @@ impl State {
             elapsed: Duration::ZERO,
             listeners: BTreeMap::new(),
             pipes: BTreeMap::new(),
+            bound: BTreeSet::new(),
             next_pipe: 0,
             next_port: 49152,
             random: seed,
@@ -95,7 +98,7 @@ impl State {
         loop {
             let port = self.next_port;
             self.next_port = self.next_port.checked_add(1).unwrap_or(49152);
-            if !self.listeners.contains_key(&port) {
+            if !self.is_taken(port) {
                 return port;
             }
         }
@@ -113,9 +116,23 @@ impl State {
         self.started + self.elapsed
     }
 
+    pub(super) fn is_taken(&self, port: u16) -> bool {
+        self.listeners.contains_key(&port) || self.bound.contains(&port)
+    }
+
+    /// Keeps a port for a socket that is to connect.
+    pub(super) fn bind(&mut self, local: SocketAddr) -> Result<SocketAddr, Errno> {
+        let port = if local.port() == 0 { self.free_port() } else { local.port() };
+        if self.is_taken(port) {
+            return Err(Errno::ADDRINUSE);
+        }
+        self.bound.insert(port);
+        Ok(SocketAddr::new(local.ip(), port))
+    }
+
     /// A client connects to a port: the pipe stands under this number, and waits in the listener's queue.
-    pub(super) fn connect(&mut self, id: u64, to: SocketAddr) -> Result<(), Errno> {
-        let client = SocketAddr::from((Ipv4Addr::LOCALHOST, self.free_port()));
+    pub(super) fn connect(&mut self, id: u64, to: SocketAddr, from: Option<SocketAddr>) -> Result<(), Errno> {
+        let client = from.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, self.free_port())));
         let listening = self.listeners.get_mut(&to.port()).ok_or(Errno::CONNREFUSED)?;
         if listening.queue.len() > listening.backlog {
             return Err(Errno::TIMEDOUT);
@@ -178,15 +195,15 @@ impl Pipe {
 
     /// A side closes: unread bytes turn that into a reset, which destroys what is under way.
     pub(super) fn leave(&mut self, side: Side) {
-        self.reset |= self.has_bytes(side);
+        if self.has_bytes(side) {
+            self.reset = true;
+            self.far_mut(side).incoming.clear();
+        }
         let reset = self.reset;
         let near = self.near_mut(side);
         near.gone = true;
         near.ended |= !reset;
         near.incoming.clear();
-        if reset {
-            self.far_mut(side).incoming.clear();
-        }
     }
 
     fn was_left(&self) -> bool {

@@ -23,6 +23,8 @@ impl Poller {
     pub(in crate::driver::os) const WAKER: u64 = u64::MAX;
     /// What stands for the alarm.
     pub(in crate::driver::os) const ALARM: u64 = u64::MAX - 1;
+    /// Whether the peer's end is told without asking for bytes.
+    pub(in crate::driver::os) const TELLS_END_ALONE: bool = true;
     /// Whether closing a descriptor that nobody else holds ends its registration.
     pub(in crate::driver::os) const FORGETS_CLOSED: bool = true;
 

@@ -22,6 +22,8 @@ impl Poller {
     pub(in crate::driver::os) const WAKER: u64 = u64::MAX - 1;
     /// What would stand for an alarm.
     pub(in crate::driver::os) const ALARM: u64 = u64::MAX - 2;
+    /// Whether the peer's end is told without asking for bytes.
+    pub(in crate::driver::os) const TELLS_END_ALONE: bool = false;
     /// Whether closing a descriptor that nobody else holds ends its registration.
     pub(in crate::driver::os) const FORGETS_CLOSED: bool = false;
 
@@ -49,8 +51,8 @@ impl Poller {
         let event = Event::new(key, readable, to & WRITE != 0);
         let result = match (from, to) {
             _ if from == to => Ok(()),
-            // SAFETY: the driver owns the descriptor and unregisters it before it lets go of it, see
-            // `OsDriver::remove`; dropping a poller first is harmless.
+            // SAFETY: the driver owns the descriptor and takes it back from the poller before it lets go of it: in
+            // `remove`, and of all that are left when the driver itself is dropped.
             (0, _) => unsafe { self.system.add_with_mode(&descriptor, event, PollMode::Level) },
             (_, 0) => self.system.delete(descriptor),
             _ => self.system.modify_with_mode(descriptor, event, PollMode::Level),
