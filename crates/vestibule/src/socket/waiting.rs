@@ -84,7 +84,7 @@ impl SocketCore {
             if self.wait_round(&wait)? {
                 return Ok(true);
             }
-            if wait.is_over() && !self.is_closed() && !self.has(Flag::InputEnded) {
+            if wait.is_over() && !self.has_finished_reading() && self.connection_number() == connection {
                 return Ok(self.timed_out());
             }
         }
@@ -109,7 +109,7 @@ impl SocketCore {
             if self.sent.get() > sent {
                 return Ok(true);
             }
-            if wait.is_over() && !self.is_closed() {
+            if wait.is_over() && !self.is_closed() && self.connection_number() == connection {
                 return Ok(self.timed_out());
             }
         }
@@ -138,7 +138,7 @@ impl SocketCore {
                 return Ok(true);
             }
             self.wait_round(&wait)?;
-            if wait.is_over() && !self.is_closed() {
+            if wait.is_over() && !self.is_closed() && self.connection_number() == connection {
                 return Ok(self.timed_out());
             }
         }
