@@ -1,4 +1,4 @@
-//! Binding before connecting, on the system alone: addresses, ports, who may have them and when they are free again.
+//! Binding before connecting: addresses, ports, who may have them and when they are free again.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod support;
@@ -313,4 +313,48 @@ fn a_standalone_socket_can_be_bound() {
     socket.connect_to_host("localhost", listener.local_addr().unwrap().port()).unwrap();
     assert!(socket.wait_for_connected(Some(LIMIT)).unwrap());
     assert_eq!(listener.accept().unwrap().1.port(), port);
+}
+
+fn simulated() -> (EventLoop, TcpServer, TcpSocket, Log) {
+    World::simulation(1).outgoing()
+}
+
+#[test]
+fn the_simulated_network_picks_ports_and_connects_from_them() {
+    let (event_loop, server, socket, log) = simulated();
+    let second = TcpSocket::new(&event_loop);
+    let (mut ports, mut fars) = (Vec::new(), Vec::new());
+    for socket in [&socket, &second] {
+        socket.bind("127.0.0.1:0").unwrap();
+        ports.push(socket.local_port());
+        socket.connect_to_host("127.0.0.1", server.server_port()).unwrap();
+        let far = next(&event_loop, &server);
+        assert_eq!(far.peer_port(), socket.local_port());
+        fars.push(far);
+    }
+    assert!(!ports.contains(&0) && ports[0] != ports[1]);
+    assert_eq!([socket.local_port(), second.local_port()][..], ports);
+    assert!(log.take().starts_with(&format!("bound {BEGUN}")));
+}
+
+#[test]
+fn a_simulated_connection_comes_from_the_port_that_was_chosen() {
+    let (event_loop, server, socket, _log) = simulated();
+    socket.bind("127.0.0.1:5000").unwrap();
+    assert_eq!((socket.local_address(), socket.local_port()), (HostAddress::LOCALHOST, 5000));
+    socket.connect_to_host("127.0.0.1", server.server_port()).unwrap();
+    assert_eq!(next(&event_loop, &server).peer_port(), 5000);
+}
+
+#[test]
+fn a_simulated_port_that_is_taken_is_refused() {
+    let (event_loop, server, socket, _log) = simulated();
+    socket.bind("127.0.0.1:5000").unwrap();
+    let second = TcpSocket::new(&event_loop);
+    for port in [5000, server.server_port()] {
+        let error = second.bind((HostAddress::LOCALHOST, port)).unwrap_err();
+        assert_eq!((error.kind(), second.state()), (SocketError::AddressInUse, SocketState::Unconnected));
+    }
+    socket.abort();
+    second.bind("127.0.0.1:5000").unwrap();
 }

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{BlackHole, LIMIT, Refusing};
-use vestibule::{SocketState, TcpSocket};
+use support::{BlackHole, LIMIT, Refusing, World, until};
+use vestibule::{EventLoop, SocketState, TcpServer, TcpSocket};
 
 const PATIENT: Option<Duration> = Some(LIMIT);
 const SHORT: Option<Duration> = Some(Duration::from_millis(30));
@@ -136,6 +136,68 @@ fn what_was_written_before_its_drop_arrives() {
     assert_eq!(text, "the last words");
 }
 
+/// The peer gets what the system took, and then no end that it could take for the end of all.
+#[test]
+fn dropping_with_too_much_unsent_resets() {
+    let (socket, mut far) = connected();
+    far.set_read_timeout(PATIENT).unwrap();
+    assert_eq!(socket.write(&vec![7; 32 << 20]), 32 << 20);
+    drop(socket);
+    let mut all = Vec::new();
+    assert_eq!(far.read_to_end(&mut all).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert!(all.len() < 32 << 20);
+}
+
+/// No more is taken at once than may wait to be sent.
+#[test]
+fn more_than_the_write_buffer_limit_is_written_in_parts() {
+    let (socket, mut far) = connected();
+    socket.set_write_buffer_limit(1000);
+    socket.blocking(PATIENT).write_all(&pattern(5000)).unwrap();
+    drop(socket);
+    let mut all = Vec::new();
+    far.read_to_end(&mut all).unwrap();
+    assert!(all == pattern(5000), "{} bytes", all.len());
+}
+
+/// A loop, a server that lives, and a socket with much unsent whose peer has ended and then reset.
+fn cut_short(half_open: bool) -> (EventLoop, TcpServer, TcpSocket) {
+    let (event_loop, server, socket, client) = World::Os.pair();
+    socket.set_half_open(half_open);
+    let finished = Rc::new(Cell::new(false));
+    let mark = Rc::clone(&finished);
+    socket.read_channel_finished().connect(move |_| mark.set(true));
+    socket.write(&vec![7; 16 << 20]);
+    client.shut_down();
+    until(&event_loop, || finished.get());
+    assert!(socket.bytes_to_write() > 1 << 20);
+    client.reset();
+    (event_loop, server, socket)
+}
+
+#[test]
+fn flushing_fails_when_unsent_bytes_are_lost() {
+    for half_open in [false, true] {
+        let (_event_loop, _server, socket) = cut_short(half_open);
+        for _ in 0..2 {
+            let error = socket.blocking(PATIENT).flush().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "half open: {half_open}");
+        }
+        assert_eq!(socket.state(), SocketState::Unconnected);
+    }
+}
+
+/// Later is too late, so it is not told to try again.
+#[test]
+fn flushing_without_waiting_fails_when_unsent_bytes_are_lost() {
+    for half_open in [false, true] {
+        let (event_loop, _server, socket) = cut_short(half_open);
+        until(&event_loop, || socket.state() == SocketState::Unconnected);
+        let error = Write::flush(&mut &socket).unwrap_err();
+        assert_ne!(error.kind(), ErrorKind::WouldBlock, "half open: {half_open}");
+    }
+}
+
 /// Each call waits at most so long, also when a little goes all the time.
 #[test]
 fn flushing_to_a_reader_that_drips_ends_with_the_time() {
@@ -226,6 +288,26 @@ fn a_time_out_while_connecting_is_one() {
         assert_eq!(call(&socket).unwrap_err().kind(), ErrorKind::TimedOut);
         socket.abort();
     }
+}
+
+/// 1. A read is over before the connection stands.
+/// 2. Then the peer answers, and gets what was written before.
+#[test]
+fn a_time_out_of_reading_while_connecting_loses_neither_the_attempt_nor_what_was_written() {
+    let mut hole = BlackHole::new();
+    let socket = TcpSocket::standalone();
+    socket.connect_to_host("127.0.0.1", hole.port).unwrap();
+    socket.write(b"request");
+    let error = socket.blocking(SHORT).read(&mut [0; 9]).unwrap_err();
+    assert_eq!(
+        (error.kind(), socket.bytes_to_write(), socket.state()),
+        (ErrorKind::TimedOut, 7, SocketState::Connecting)
+    );
+    hole.open();
+    socket.blocking(PATIENT).flush().unwrap();
+    let mut request = [0; 7];
+    hole.accept().read_exact(&mut request).unwrap();
+    assert_eq!(&request, b"request");
 }
 
 #[test]

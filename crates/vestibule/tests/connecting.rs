@@ -182,6 +182,17 @@ on_both! {
         }
     }
 
+    fn nothing_can_be_written_behind_a_remembered_ending(world: &World) {
+        for host in ["127.0.0.1", "localhost"] {
+            let (event_loop, server, socket, _log) = world.outgoing();
+            socket.connect_to_host(host, server.server_port()).unwrap();
+            assert_eq!(socket.write(b"before"), 6);
+            socket.disconnect_from_host();
+            assert_eq!((socket.write(b"behind"), socket.bytes_to_write()), (0, 6));
+            assert_eq!(all_of(&event_loop, &next(&event_loop, &server)), b"before");
+        }
+    }
+
     fn a_remembered_ending_is_forgotten_with_the_attempt(world: &World) {
         let (event_loop, server, socket, log) = world.outgoing();
         socket.connect_to_host("127.0.0.1", world.refusing().port).unwrap();

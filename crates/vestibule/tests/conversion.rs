@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
-use support::{LIMIT, Log, World, next, settle, until};
+use support::{LIMIT, Log, World, assert_sleeps, next, settle, until};
 use vestibule::{EventLoop, SocketError, SocketState, TcpServer, TcpSocket};
 
 /// Two ends of a connection.
@@ -155,6 +155,19 @@ fn the_loop_forgets_the_descriptor() {
     assert_eq!(same(&link), 0);
     until(&event_loop, || far.state() == SocketState::Unconnected);
     assert_eq!(log.take(), "");
+}
+
+/// What the stream does not read is no business of the loop.
+#[test]
+fn the_loop_sleeps_though_the_stream_has_unread_bytes() {
+    let (event_loop, _server, socket, far, _log) = connected();
+    let stream = socket.into_std().unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    far.write(b"x");
+    until(&event_loop, || far.bytes_to_write() == 0);
+    assert_eq!(stream.peek(&mut [0]).unwrap(), 1);
+    settle(&event_loop);
+    assert_sleeps(&event_loop);
 }
 
 #[test]

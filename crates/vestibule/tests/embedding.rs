@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use support::{LIMIT, World};
+use support::{LIMIT, World, assert_sleeps, settle};
 use vestibule::{EventLoop, HostAddress, SocketState, TcpServer, TcpSocket};
 
 /// Whether the loop asks for a turn within that time.
@@ -247,6 +247,21 @@ fn with_something_to_send_the_next_deadline_is_now() {
     assert!(event_loop.next_deadline().unwrap() <= Instant::now());
 }
 
+/// Its time is not that of a host.
+#[test]
+fn the_descriptor_of_a_simulated_loop_is_never_readable() {
+    let world = World::simulation(1);
+    let (event_loop, server) = world.server();
+    assert!(!calls(&event_loop, Duration::ZERO));
+    let _client = world.connect(server.server_port());
+    event_loop.single_shot(Duration::ZERO, |_| {});
+    event_loop.handle().post(|_| {}).unwrap();
+    assert!(!calls(&event_loop, Duration::ZERO), "with something to do");
+    settle(&event_loop);
+    assert!(server.has_pending_connections());
+    assert!(!calls(&event_loop, Duration::ZERO), "after turns");
+}
+
 /// Where the poller has an alarm; elsewhere a host asks for the next deadline.
 #[cfg(all(target_os = "linux", not(vestibule_polling)))]
 mod timers {
@@ -291,6 +306,21 @@ mod timers {
         let mark = Rc::clone(&ran);
         event_loop.single_shot(Duration::from_millis(5), move |event_loop| {
             event_loop.single_shot(Duration::from_millis(5), move |_| mark.set(true));
+        });
+        host(&event_loop, || ran.get());
+        falls_silent(&event_loop);
+    }
+
+    /// The alarm that has rung for the slot does not ring on in it.
+    #[test]
+    fn turns_in_the_slot_of_a_timer_sleep() {
+        let event_loop = EventLoop::new().unwrap();
+        assert!(!calls(&event_loop, Duration::ZERO));
+        let ran = Rc::new(Cell::new(false));
+        let mark = Rc::clone(&ran);
+        event_loop.single_shot(Duration::from_millis(5), move |event_loop| {
+            assert_sleeps(event_loop);
+            mark.set(true);
         });
         host(&event_loop, || ran.get());
         falls_silent(&event_loop);

@@ -229,7 +229,38 @@ fn what_the_system_refuses_fails() {
     connect(&late, "127.0.0.1", &server);
 }
 
+/// Its packets are those of IPv4, though its descriptor is of IPv6.
+#[test]
+fn the_type_of_service_of_an_ipv4_client_of_a_server_of_both_families_is_that_of_ipv4() {
+    let event_loop = EventLoop::new().unwrap();
+    let server = TcpServer::new(&event_loop);
+    server.listen(HostAddress::ANY, 0).unwrap();
+    let _client = TcpStream::connect(("127.0.0.1", server.server_port())).unwrap();
+    let socket = next(&event_loop, &server);
+    for value in [32, 16, 0] {
+        socket.set_type_of_service(value).unwrap();
+        assert_eq!(socket.type_of_service().unwrap(), value);
+        assert_eq!(sockopt::ip_tos(socket.socket_descriptor().unwrap()).unwrap(), value);
+    }
+}
+
+#[test]
+fn an_option_that_the_system_refuses_fails_the_attempt_as_unsupported() {
+    let (_event_loop, server, socket, log) = World::Os.outgoing();
+    socket.set_keep_alive(Some(KeepAlive { count: Some(1000), ..KeepAlive::default() })).unwrap();
+    socket.connect_to_host("127.0.0.1", server.server_port()).unwrap();
+    let error = socket.wait_for_connected(Some(LIMIT)).unwrap_err();
+    assert_eq!(error.kind(), SocketError::UnsupportedSocketOperation, "{error}");
+    assert!(log.take().ends_with(" unconnected UnsupportedSocketOperation"));
+    assert_eq!(socket.state(), SocketState::Unconnected);
+}
+
 on_both! {
+    fn an_accepted_connection_sends_small_packets_at_once(world: &World) {
+        let (_event_loop, _server, socket, _client) = world.pair();
+        assert!(socket.no_delay().unwrap());
+    }
+
     fn options_are_kept_and_told(world: &World) {
         let (event_loop, server, socket, _log) = world.outgoing();
         set_all(&socket);

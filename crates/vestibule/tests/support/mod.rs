@@ -286,6 +286,16 @@ pub fn settle(event_loop: &EventLoop) {
     }
 }
 
+/// Shows that the loop sleeps while nothing happens: in a while it takes a few turns, and not thousands.
+pub fn assert_sleeps(event_loop: &EventLoop) {
+    let (begun, mut turns) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_millis(200) {
+        event_loop.process_events(Some(Duration::from_millis(100))).unwrap();
+        turns += 1;
+    }
+    assert!(turns < 10, "it took {turns} turns for nothing");
+}
+
 /// A list that slots write into.
 #[derive(Clone, Default)]
 pub struct Log(Rc<RefCell<Vec<String>>>);
