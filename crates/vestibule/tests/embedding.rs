@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use support::{LIMIT, World, assert_sleeps, settle};
+use support::{LIMIT, World, settle};
 use vestibule::{EventLoop, HostAddress, SocketState, TcpServer, TcpSocket};
 
 /// Whether the loop asks for a turn within that time.
@@ -265,6 +265,7 @@ fn the_descriptor_of_a_simulated_loop_is_never_readable() {
 /// Where the poller has an alarm; elsewhere a host asks for the next deadline.
 #[cfg(all(target_os = "linux", not(vestibule_polling)))]
 mod timers {
+    use super::support::assert_sleeps;
     use super::*;
 
     #[test]
