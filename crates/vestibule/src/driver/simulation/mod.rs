@@ -1,6 +1,7 @@
 //! A network in memory with virtual time and a seed, and the driver that runs on it.
 
 mod client;
+mod connecting;
 mod connection;
 mod events;
 mod network;

@@ -1,9 +1,9 @@
 use super::connection::SimulatedConnection;
-use super::state::{Listening, Shared, Side, WINDOW, lock};
+use super::state::{Listening, Shared, Side, lock};
 use crate::address::Endpoint;
 use crate::driver::os::Waker;
 use crate::driver::slots::Slots;
-use crate::driver::{ListenFailure, ListenRequest, OptionName, SocketOption, Token, Transport};
+use crate::driver::{ListenFailure, ListenRequest, SocketOption, Token, Transport};
 use crate::error::Operation;
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ use std::time::Instant;
 /// The driver of a simulated network.
 pub(crate) struct SimulatedDriver {
     pub(super) network: Shared,
-    stand_in: Arc<OwnedFd>,
+    pub(super) stand_in: Arc<OwnedFd>,
     pub(super) waker: Option<Arc<Waker>>,
     /// What a host gets to wait for, in vain.
     descriptor: Option<Rc<Waker>>,
@@ -45,7 +45,7 @@ pub(super) struct Connection {
     pub(super) unsent: bool,
     pub(super) connecting: bool,
     /// Options that were set; they change nothing here.
-    options: Vec<SocketOption>,
+    pub(super) options: Vec<SocketOption>,
 }
 
 impl Connection {
@@ -137,60 +137,6 @@ impl SimulatedDriver {
         let token = Token::connection(slot, generation);
         self.tokens.push(token);
         token
-    }
-
-    pub(in crate::driver) fn create(&mut self, local: Option<SocketAddr>) -> Result<Token, Errno> {
-        let (network, stand_in) = (Arc::clone(&self.network), Arc::clone(&self.stand_in));
-        Ok(self.adopt(SimulatedConnection::idle(network, stand_in, local)?))
-    }
-
-    pub(in crate::driver) fn connect(&mut self, token: Token, address: SocketAddr) -> Result<(), Errno> {
-        let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
-        connection.far.connect(address)?;
-        connection.connecting = true;
-        Ok(())
-    }
-
-    pub(in crate::driver) fn finish_connecting(&mut self, token: Token) -> Result<SocketAddr, Errno> {
-        let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
-        if connection.far.with(|pipe, _| pipe.reset) != Some(false) {
-            return Err(Errno::CONNREFUSED);
-        }
-        connection.connecting = false;
-        connection.far.peer_address().ok_or(Errno::CONNREFUSED)
-    }
-
-    pub(in crate::driver) fn set_option(&mut self, token: Token, option: SocketOption) -> Result<(), Errno> {
-        let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
-        connection.options.retain(|earlier| earlier.name() != option.name());
-        connection.options.push(option);
-        Ok(())
-    }
-
-    pub(in crate::driver) fn option(&self, token: Token, name: OptionName) -> Result<SocketOption, Errno> {
-        let options = &self.connection(token).ok_or(Errno::BADF)?.options;
-        let set = options.iter().copied().find(|option| option.name() == name);
-        Ok(set.unwrap_or(match name {
-            OptionName::NoDelay => SocketOption::NoDelay(true),
-            OptionName::KeepAlive => SocketOption::KeepAlive(None),
-            OptionName::SendBufferSize => SocketOption::SendBufferSize(WINDOW),
-            OptionName::ReceiveBufferSize => SocketOption::ReceiveBufferSize(WINDOW),
-            OptionName::TypeOfService => SocketOption::TypeOfService(0),
-            OptionName::UserTimeout => SocketOption::UserTimeout(None),
-        }))
-    }
-
-    pub(in crate::driver) fn reset_at_close(&mut self, token: Token) {
-        if let Some(connection) = self.connection(token) {
-            connection.far.with(|pipe, _| pipe.reset = true);
-        }
-    }
-
-    /// The addresses of a name: the network has one host.
-    pub(in crate::driver) fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let known = host.eq_ignore_ascii_case("localhost");
-        let unknown = || io::Error::other("the simulated network has one host, localhost");
-        known.then(|| vec![([127, 0, 0, 1], port).into()]).ok_or_else(unknown)
     }
 
     pub(super) fn connection(&self, token: Token) -> Option<&Connection> {
