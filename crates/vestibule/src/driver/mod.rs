@@ -19,6 +19,6 @@ pub(crate) use driver_type::Driver;
 pub(crate) use os::listener::{ListenFailure, ListenRequest};
 pub(crate) use os::{Waker, check_connected};
 pub use socket_option::KeepAlive;
-pub(crate) use socket_option::{OptionName, SocketOption};
+pub(crate) use socket_option::{OptionName, SocketOption, SocketOptions};
 pub(crate) use token::Token;
 pub(crate) use transport::Transport;

@@ -42,8 +42,27 @@ pub struct KeepAlive {
     pub count: Option<u32>,
 }
 
+/// Options that were set, the last value of each.
+#[derive(Debug, Default)]
+pub(crate) struct SocketOptions(Vec<SocketOption>);
+
+impl SocketOptions {
+    pub(crate) fn set(&mut self, option: SocketOption) {
+        self.0.retain(|earlier| earlier.name() != option.name());
+        self.0.push(option);
+    }
+
+    pub(crate) fn get(&self, name: OptionName) -> Option<SocketOption> {
+        self.0.iter().copied().find(|option| option.name() == name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SocketOption> {
+        self.0.iter().copied()
+    }
+}
+
 impl SocketOption {
-    pub(crate) fn name(self) -> OptionName {
+    fn name(self) -> OptionName {
         match self {
             Self::NoDelay(_) => OptionName::NoDelay,
             Self::KeepAlive(_) => OptionName::KeepAlive,

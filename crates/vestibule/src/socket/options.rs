@@ -15,9 +15,7 @@ impl SocketCore {
         for token in self.tries() {
             self.event_loop.driver.borrow_mut().set_option(token, option).map_err(failed)?;
         }
-        let mut options = self.outgoing().options.borrow_mut();
-        options.retain(|earlier| earlier.name() != option.name());
-        options.push(option);
+        self.outgoing().options.borrow_mut().set(option);
         Ok(())
     }
 
@@ -25,8 +23,7 @@ impl SocketCore {
         if self.has_connection() {
             return self.event_loop.driver.borrow().option(self.token(), name).map_err(failed);
         }
-        let options = self.outgoing().options.borrow();
-        options.iter().copied().find(|option| option.name() == name).ok_or_else(|| {
+        self.outgoing().options.borrow().get(name).ok_or_else(|| {
             let words = "there is no connection, and it was not set";
             Error::said(Operation::SocketOption, SocketError::Operation, words)
         })

@@ -1,6 +1,6 @@
 use super::telling::Step;
 use crate::connector::Race;
-use crate::driver::{SocketOption, Token};
+use crate::driver::{SocketOption, SocketOptions, Token};
 use crate::error::{Operation, SocketError};
 use crate::event_loop::{EventLoop, TimerId};
 use crate::resolver::Lookup;
@@ -21,7 +21,7 @@ pub(super) struct Outgoing {
     /// How long an attempt may take in all.
     pub(super) limit: Cell<Option<Duration>>,
     /// Options for each connection that is made.
-    pub(super) options: RefCell<Vec<SocketOption>>,
+    pub(super) options: RefCell<SocketOptions>,
     pub(super) bound: Cell<Option<Bound>>,
     pub(super) attempt: RefCell<Option<Attempt>>,
     /// Why the last attempt failed.
@@ -84,12 +84,14 @@ impl Outgoing {
 
 impl Default for Outgoing {
     fn default() -> Self {
+        let mut options = SocketOptions::default();
+        options.set(SocketOption::NoDelay(true));
         Self {
             number: Cell::default(),
             host: RefCell::default(),
             port: Cell::default(),
             limit: Cell::new(Some(Self::LIMIT)),
-            options: RefCell::new(vec![SocketOption::NoDelay(true)]),
+            options: RefCell::new(options),
             bound: Cell::default(),
             attempt: RefCell::default(),
             failure: RefCell::default(),

@@ -30,7 +30,7 @@ impl SocketCore {
             driver.create(address, local).map_err(|(_, errno)| errno)?
         };
         for option in outgoing.options.borrow().iter() {
-            if let Err(errno) = driver.set_option(token, *option) {
+            if let Err(errno) = driver.set_option(token, option) {
                 let transport = driver.remove(token);
                 drop((driver, transport));
                 return Err(errno);

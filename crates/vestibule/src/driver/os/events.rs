@@ -11,7 +11,9 @@ use std::time::Duration;
 impl OsDriver {
     /// Waits for events; what the last wait told and nobody pulled is forgotten and will be told again.
     pub(in crate::driver) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.open()?;
+        if self.opened.is_none() {
+            self.open()?;
+        }
         self.apply_changes();
         let timeout = if self.refused.is_empty() { timeout } else { Some(Duration::ZERO) };
         self.at = 0;

@@ -74,7 +74,9 @@ impl OsDriver {
         flags.set(PollFlags::OUT, interest.writable);
         let known = bits::END_BEHIND_DATA | bits::UNREAD | bits::ENDED;
         let end = interest.end && self.connection(interest.token).is_some_and(|it| !it.has(known));
-        flags.set(END_OF_PEER, flags.contains(END_OF_PEER) || end);
+        if end {
+            flags.insert(END_OF_PEER);
+        }
         flags
     }
 

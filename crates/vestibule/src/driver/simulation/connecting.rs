@@ -32,15 +32,13 @@ impl SimulatedDriver {
 
     pub(in crate::driver) fn set_option(&mut self, token: Token, option: SocketOption) -> Result<(), Errno> {
         let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
-        connection.options.retain(|earlier| earlier.name() != option.name());
-        connection.options.push(option);
+        connection.options.set(option);
         Ok(())
     }
 
     pub(in crate::driver) fn option(&self, token: Token, name: OptionName) -> Result<SocketOption, Errno> {
         let options = &self.connection(token).ok_or(Errno::BADF)?.options;
-        let set = options.iter().copied().find(|option| option.name() == name);
-        Ok(set.unwrap_or(match name {
+        Ok(options.get(name).unwrap_or(match name {
             OptionName::NoDelay => SocketOption::NoDelay(true),
             OptionName::KeepAlive => SocketOption::KeepAlive(None),
             OptionName::SendBufferSize => SocketOption::SendBufferSize(WINDOW),

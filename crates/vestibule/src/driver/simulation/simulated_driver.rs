@@ -3,7 +3,7 @@ use super::state::{Listening, Shared, Side, lock};
 use crate::address::Endpoint;
 use crate::driver::os::Waker;
 use crate::driver::slots::Slots;
-use crate::driver::{ListenFailure, ListenRequest, SocketOption, Token, Transport};
+use crate::driver::{ListenFailure, ListenRequest, SocketOptions, Token, Transport};
 use crate::error::Operation;
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -45,7 +45,7 @@ pub(super) struct Connection {
     pub(super) unsent: bool,
     pub(super) connecting: bool,
     /// Options that were set; they change nothing here.
-    pub(super) options: Vec<SocketOption>,
+    pub(super) options: SocketOptions,
 }
 
 impl Connection {
@@ -57,7 +57,7 @@ impl Connection {
             ended: false,
             unsent: false,
             connecting: false,
-            options: Vec::new(),
+            options: SocketOptions::default(),
         }
     }
 }

@@ -52,8 +52,8 @@ pub(super) struct End {
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    Server = 0,
-    Client = 1,
+    Server,
+    Client,
 }
 
 impl Side {
