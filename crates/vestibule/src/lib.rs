@@ -76,10 +76,9 @@
 //! | `simulation` | no | `simulation`: servers and sockets on a network in memory, with virtual time and a seed |
 //! | `tracing` | no | warnings through the `tracing` crate |
 
-#![cfg_attr(all(target_os = "linux", not(vestibule_polling)), forbid(unsafe_code))]
-
 mod acceptor;
 mod address;
+mod admission;
 mod connector;
 mod driver;
 mod error;
@@ -90,21 +89,27 @@ mod server;
 mod signal;
 mod socket;
 
-pub use acceptor::AcceptErrorClass;
+pub use acceptor::{AcceptErrorClass, Leftover};
 pub use address::{AddressParseError, Endpoint, HostAddress, NetworkLayerProtocol, Subnet};
-pub use driver::KeepAlive;
+pub use admission::{
+    AcceptErrors, Limits, OverLimit, Permit, Rate, Refusal, RefusalReason, SharedLimit, Statistics,
+};
+pub use driver::{KeepAlive, KernelQueue};
 pub use error::{Error, Operation, Rejected, Result, SocketError};
-pub use event_loop::{EventLoop, EventLoopHandle, PostedCall, SendError, Sender, TimerId};
-pub use server::{IncomingConnection, ListenOptions, TcpServer, WeakTcpServer};
+pub use event_loop::{EventLoop, EventLoopHandle, PostedCall, SendError, Sender, Timeouts, TimerId};
+pub use server::{
+    Answer, DrainOptions, DrainReport, IncomingConnection, ListenOptions, RefusedClient, ServerHandle,
+    ServerState, TcpServer, WeakTcpServer,
+};
 pub use signal::{Signal, SignalArgument, SlotId};
-pub use socket::{BlockingSocket, SocketSignal, SocketState, TcpSocket, WeakTcpSocket};
+pub use socket::{BlockingSocket, EndReason, SocketSignal, SocketState, TcpSocket, WeakTcpSocket};
 
 #[cfg(feature = "simulation")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulation")))]
 pub mod simulation {
     //! A network in memory, with virtual time and a seed, on which servers and sockets run unchanged.
 
-    pub use crate::driver::simulation::{SimulatedClient, SimulatedNetwork};
+    pub use crate::driver::simulation::{SimulatedClient, SimulatedNetwork, explore};
 }
 
 /// The guide's programs compile, and run where they can.

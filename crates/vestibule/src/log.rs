@@ -10,4 +10,14 @@ macro_rules! warning {
     }};
 }
 
-pub(crate) use warning;
+/// Something that ends what a warning has told.
+macro_rules! notice {
+    ($($message:tt)*) => {{
+        #[cfg(feature = "tracing")]
+        tracing::info!(target: "vestibule", $($message)*);
+        #[cfg(not(feature = "tracing"))]
+        let _ = format_args!($($message)*);
+    }};
+}
+
+pub(crate) use {notice, warning};

@@ -24,11 +24,21 @@ impl AcceptErrorClass {
     /// | --- | --- |
     /// | `Nothing` | `EAGAIN` `EINTR` |
     /// | `Connection` | `ECONNABORTED` `ECONNRESET` `EPERM` `EPROTO` `ETIMEDOUT` `ENETDOWN` `ENOPROTOOPT` `EHOSTDOWN` `ENONET` `EHOSTUNREACH` `ENETUNREACH` |
-    /// | `Resources` | `EMFILE` `ENFILE` `ENOBUFS` `ENOMEM` |
+    /// | `Resources` | `EMFILE` `ENFILE` `ENOBUFS` `ENOMEM` `ENOSR` |
     /// | `Broken` | `EBADF` `ENOTSOCK` `EINVAL` `EOPNOTSUPP` |
     /// | `Unknown` | all others |
     ///
-    /// `EPERM` is a firewall's veto; the network errors are those of the connection, which Linux passes on.
+    /// `EPERM` is a firewall's veto; the network errors are those of the connection, which Linux passes on. The table holds
+    /// for Linux, the BSDs and macOS; errors that a system lacks (`ENONET` elsewhere than on Linux, `ENOSR` on some) do not
+    /// occur there.
+    ///
+    /// ```
+    /// use std::io;
+    /// use vestibule::AcceptErrorClass;
+    ///
+    /// let out_of_descriptors = io::Error::from_raw_os_error(24); // EMFILE
+    /// assert_eq!(AcceptErrorClass::of(&out_of_descriptors), AcceptErrorClass::Resources);
+    /// ```
     pub fn of(error: &io::Error) -> Self {
         Errno::from_io_error(error).map_or(Self::Unknown, Self::of_errno)
     }
@@ -44,6 +54,8 @@ impl AcceptErrorClass {
             }
             #[cfg(target_os = "linux")]
             Errno::NONET => Self::Connection,
+            #[cfg(any(target_os = "linux", target_vendor = "apple", target_os = "netbsd"))]
+            Errno::NOSR => Self::Resources,
             Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Self::Resources,
             Errno::BADF | Errno::NOTSOCK | Errno::INVAL | Errno::OPNOTSUPP => Self::Broken,
             _ => Self::Unknown,

@@ -1,20 +1,39 @@
 use super::accept_error::AcceptErrorClass;
 use super::backoff::Backoff;
 use super::batch::Batch;
+use super::chance::Chance;
+use super::course::{Course, Until};
+use crate::admission::{Pace, Rate, RefusalReason};
 use std::time::Instant;
 
 /// Decides for one server how many connections may be accepted now, and what a failed accept means.
-///
-/// `turn` is the number of a turn of the event loop, or of a wait: each has a batch of its own.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     listening: bool,
     paused: bool,
+    /// What happens to clients in the queue of a server that is draining.
+    draining: Option<Leftover>,
     limit: usize,
     pending: usize,
     batch: Batch,
     supply: Supply,
+    pace: Pace,
     accepted: u64,
+    let_in: u64,
+    chance: Chance,
+}
+
+/// What the acceptor is told of the moment for which it decides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// The number of a turn of the event loop, or of a wait: each has a batch of its own.
+    pub(crate) turn: u64,
+    /// How many places are free under the limits of open connections, or which limit is reached.
+    pub(crate) free: Result<usize, RefusalReason>,
+    /// The rate, and the time that it is now.
+    pub(crate) rate: Option<(Rate, Instant)>,
+    /// Whether clients over a limit for all are refused instead of left in the queue.
+    pub(crate) refuses: bool,
 }
 
 /// Whether the system has descriptors and memory for another connection.
@@ -25,6 +44,16 @@ enum Supply {
     Waiting(Backoff),
     /// The back-off has passed, or a descriptor was released: the next accept will tell.
     Trying(Backoff),
+}
+
+/// What a draining server does with the clients that wait in the kernel's queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leftover {
+    /// They are accepted and served.
+    #[default]
+    Serve,
+    /// They are accepted and refused.
+    Refuse,
 }
 
 /// What to do after an accept failed.
@@ -45,33 +74,57 @@ impl Acceptor {
     /// The reference's limit of connections that are accepted and not yet taken.
     pub(crate) const DEFAULT_LIMIT: usize = 30;
 
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(chance: Chance) -> Self {
         Self {
             listening: false,
             paused: false,
+            draining: None,
             limit: Self::DEFAULT_LIMIT,
             pending: 0,
             batch: Batch::NONE,
             supply: Supply::Enough,
+            pace: Pace::FREE,
             accepted: 0,
+            let_in: 0,
+            chance,
         }
     }
 
-    /// How many connections may be accepted now, in this turn.
-    pub(crate) fn credit(&self, turn: u64) -> u32 {
-        self.places().min(self.batch.left(turn))
-    }
-
-    /// Whether a later turn may accept though this one's batch is used up.
-    pub(crate) fn waits_for_next_turn(&self, turn: u64) -> bool {
-        self.places() > 0 && self.batch.left(turn) == 0
-    }
-
-    fn places(&self) -> u32 {
-        if !self.listening || self.paused || matches!(self.supply, Supply::Waiting(_)) {
-            return 0;
+    /// What to do now.
+    pub(crate) fn course(&self, moment: &Moment) -> Course {
+        let batch = self.batch.left(moment.turn);
+        if !self.listening || self.paused {
+            return Course::Stop(Until::Told);
         }
-        u32::try_from(self.limit.saturating_sub(self.pending)).unwrap_or(u32::MAX)
+        if let Supply::Waiting(backoff) = self.supply {
+            return Course::Stop(Until::Time(Some(backoff.until())));
+        }
+        if self.draining == Some(Leftover::Refuse) {
+            return in_batch(Course::Refuse(RefusalReason::Draining, batch));
+        }
+        let pending = self.limit.saturating_sub(self.pending);
+        if pending == 0 {
+            return Course::Stop(Until::Told);
+        }
+        let room = match self.room(moment) {
+            Ok(room) => room.min(pending),
+            Err((reason, _)) if moment.refuses => return in_batch(Course::Refuse(reason, batch)),
+            Err((_, until)) => return Course::Stop(until),
+        };
+        in_batch(Course::Accept(u32::try_from(room).unwrap_or(u32::MAX).min(batch)))
+    }
+
+    /// How many more the limits of open connections and the rate let in; else which of them does not, and for how long.
+    fn room(&self, moment: &Moment) -> Result<usize, (RefusalReason, Until)> {
+        let free = moment.free.map_err(|reason| (reason, Until::APlaceIsFree))?;
+        let Some((rate, now)) = moment.rate else { return Ok(free) };
+        match self.pace.available(rate, now) {
+            0 => {
+                let at = self.pace.wait(rate, now).and_then(|wait| now.checked_add(wait));
+                Err((RefusalReason::TooFast, Until::Time(at)))
+            }
+            number => Ok(free.min(number as usize)),
+        }
     }
 
     pub(crate) fn started_listening(&mut self) {
@@ -83,10 +136,17 @@ impl Acceptor {
     pub(crate) fn stopped_listening(&mut self) {
         self.listening = false;
         self.supply = Supply::Enough;
+        self.draining = None;
     }
 
     pub(crate) fn is_listening(&self) -> bool {
         self.listening
+    }
+
+    /// Only what is in the queue is still accepted, or refused; a pause ends.
+    pub(crate) fn drain(&mut self, leftover: Leftover) {
+        self.draining = Some(leftover);
+        self.paused = false;
     }
 
     pub(crate) fn set_paused(&mut self, paused: bool) {
@@ -95,6 +155,11 @@ impl Acceptor {
 
     pub(crate) fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// Whether resources are lacking.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        !matches!(self.supply, Supply::Enough)
     }
 
     pub(crate) fn set_limit(&mut self, limit: usize) {
@@ -116,14 +181,29 @@ impl Acceptor {
         self.pending = self.pending.saturating_sub(number);
     }
 
-    /// A connection was accepted, which also ends an episode of lacking resources.
-    pub(crate) fn accepted(&mut self, turn: u64) {
+    /// A client was accepted, which also ends an episode of lacking resources; true if there was one.
+    pub(crate) fn accepted(&mut self, turn: u64) -> bool {
         self.batch.spend(turn);
-        self.supply = Supply::Enough;
         self.accepted += 1;
+        let exhausted = self.is_exhausted();
+        self.supply = Supply::Enough;
+        exhausted
     }
 
-    /// How many connections were ever accepted.
+    /// The client that was accepted is let in.
+    pub(crate) fn let_in(&mut self, rate: Option<Rate>, now: Instant) {
+        self.let_in += 1;
+        if let Some(rate) = rate {
+            self.pace.spend(rate, now);
+        }
+    }
+
+    /// How many were ever let in.
+    pub(crate) fn let_in_all(&self) -> u64 {
+        self.let_in
+    }
+
+    /// How many clients were ever accepted.
     pub(crate) fn accepted_in_all(&self) -> u64 {
         self.accepted
     }
@@ -142,15 +222,16 @@ impl Acceptor {
                     Supply::Enough => None,
                     Supply::Waiting(backoff) | Supply::Trying(backoff) => Some(backoff),
                 };
-                self.supply =
-                    Supply::Waiting(earlier.map_or_else(|| Backoff::begin(now), |it| it.again(now)));
+                let chance = self.chance.byte();
+                let backoff = earlier.map_or_else(|| Backoff::begin(now, chance), |it| it.again(now, chance));
+                self.supply = Supply::Waiting(backoff);
                 AcceptVerdict::BackOff { tell: earlier.is_none() }
             }
             AcceptErrorClass::Broken => AcceptVerdict::StopListening,
         }
     }
 
-    /// When accepting is to be tried again, while resources are lacking.
+    /// Whether accepting waits for resources until then.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         match self.supply {
             Supply::Waiting(backoff) => Some(backoff.until()),
@@ -164,4 +245,9 @@ impl Acceptor {
             self.supply = Supply::Trying(backoff);
         }
     }
+}
+
+/// A course, unless the turn's batch is used up.
+fn in_batch(course: Course) -> Course {
+    if course.credit() == 0 { Course::Stop(Until::NextTurn) } else { course }
 }

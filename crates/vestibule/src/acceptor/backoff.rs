@@ -6,6 +6,9 @@ const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(500);
 
 /// An episode of failing accepts: pauses that double.
+///
+/// Each is shortened by chance, to no less than half, so that the servers of a machine that ran out together do not
+/// all come back together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Backoff {
     pause: Duration,
@@ -13,14 +16,18 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn begin(now: Instant) -> Self {
-        Self { pause: SHORTEST, until: now + SHORTEST }
+    pub(super) fn begin(now: Instant, chance: u8) -> Self {
+        Self::pausing(SHORTEST, now, chance)
     }
 
     /// Another accept failed: the next pause is twice as long.
-    pub(super) fn again(self, now: Instant) -> Self {
-        let pause = (self.pause * 2).min(LONGEST);
-        Self { pause, until: now + pause }
+    pub(super) fn again(self, now: Instant, chance: u8) -> Self {
+        Self::pausing((self.pause * 2).min(LONGEST), now, chance)
+    }
+
+    fn pausing(pause: Duration, now: Instant, chance: u8) -> Self {
+        let shortened = pause * (512 - u32::from(chance)) / 512;
+        Self { pause, until: now + shortened }
     }
 
     pub(super) fn until(self) -> Instant {

@@ -6,10 +6,16 @@ mod accept_error;
 mod acceptor_type;
 mod backoff;
 mod batch;
+mod chance;
+mod course;
 
 pub use accept_error::AcceptErrorClass;
 
-pub(crate) use acceptor_type::{AcceptVerdict, Acceptor};
+pub use acceptor_type::Leftover;
+
+pub(crate) use acceptor_type::{AcceptVerdict, Acceptor, Moment};
+pub(crate) use chance::Chance;
+pub(crate) use course::{Course, Until};
 
 #[cfg(test)]
 mod tests;

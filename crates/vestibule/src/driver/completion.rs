@@ -1,12 +1,12 @@
-use super::{Token, Transport};
+use super::Token;
 use rustix::io::Errno;
 use std::net::SocketAddr;
 
 /// Something that happened, pulled from a driver.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Completion {
-    /// A listener accepted a connection.
-    Accepted(Token, Transport, SocketAddr),
+    /// A listener that may accept has clients.
+    Acceptable(Token),
     /// The attempt to connect has succeeded: this is the peer.
     Connected(Token, SocketAddr),
     /// So many bytes stand at the beginning of the buffer that was given.

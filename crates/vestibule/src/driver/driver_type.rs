@@ -1,12 +1,16 @@
-use super::os::{OsDriver, Waker};
+use super::os::{OsDriver, RELEASES, Waker};
 #[cfg(feature = "simulation")]
 use super::simulation::SimulatedDriver;
+use super::transport::Line;
 use super::{
-    Completion, Interest, ListenFailure, ListenRequest, OptionName, Readiness, SocketOption, Token, Transport,
+    Arrival, Completion, Interest, KernelQueue, ListenFailure, ListenRequest, OptionName, Readiness,
+    SocketOption, Token, Transport,
 };
 use crate::address::Endpoint;
+use crate::admission::{Bells, Ledger, Permit};
 use crate::error::Operation;
 use rustix::io::Errno;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,7 +22,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Driver {
     Os(Box<OsDriver>),
     #[cfg(feature = "simulation")]
-    Simulation(SimulatedDriver),
+    Simulation(Box<SimulatedDriver>),
 }
 
 /// Hands a call to whichever implementation is there.
@@ -66,9 +70,9 @@ impl Driver {
         }
     }
 
-    /// How many connections the listener may accept from now on, and whether their descriptors are to be blocking.
-    pub(crate) fn grant_accepts(&mut self, token: Token, credit: u32, blocking: bool) {
-        either!(self, driver => driver.grant_accepts(token, credit, blocking));
+    /// Whether clients of the listener are to be told from now on, and whether the descriptors are to be blocking.
+    pub(crate) fn grant_accepts(&mut self, token: Token, granted: bool, blocking: bool) {
+        either!(self, driver => driver.grant_accepts(token, granted, blocking));
     }
 
     /// Accepts one connection now; one system call.
@@ -80,12 +84,13 @@ impl Driver {
     /// are granted.
     #[allow(clippy::unnecessary_wraps, reason = "with the simulation there are two kinds of driver")]
     pub(crate) fn adopt(&mut self, transport: Transport) -> Option<Token> {
-        match (self, transport) {
-            (Self::Os(driver), Transport::Descriptor { descriptor, shared }) => {
-                Some(driver.adopt(descriptor, shared))
+        let (line, permit) = transport.into_parts();
+        match (self, line) {
+            (Self::Os(driver), Line::Descriptor { descriptor, shared }) => {
+                Some(driver.adopt(descriptor, permit, shared))
             }
             #[cfg(feature = "simulation")]
-            (Self::Simulation(driver), Transport::Simulated(connection)) => Some(driver.adopt(connection)),
+            (Self::Simulation(driver), Line::Simulated(connection)) => Some(driver.adopt(connection, permit)),
             #[cfg(feature = "simulation")]
             _ => None,
         }
@@ -191,13 +196,64 @@ impl Driver {
         either!(self, driver => driver.remove(token))
     }
 
-    /// Whether a descriptor was released since the last time.
-    pub(crate) fn take_released(&mut self) -> bool {
-        either!(self, driver => driver.take_released())
+    /// The bells of the servers that wait for a descriptor.
+    pub(crate) fn releases(&self) -> &Bells {
+        match self {
+            Self::Os(_) => &RELEASES,
+            #[cfg(feature = "simulation")]
+            Self::Simulation(driver) => driver.releases(),
+        }
     }
 
-    pub(crate) fn has_released(&self) -> bool {
-        either!(self, driver => driver.has_released())
+    /// What is known of a connection that was just accepted, where the system tells.
+    pub(crate) fn arrival(&self, transport: &Transport) -> Option<Arrival> {
+        match self {
+            Self::Os(_) => OsDriver::arrival(transport),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(driver) => driver.arrival(transport),
+        }
+    }
+
+    pub(crate) fn kernel_queue(&self, token: Token) -> Option<KernelQueue> {
+        either!(self, driver => driver.kernel_queue(token))
+    }
+
+    /// A descriptor for nothing but to be given up.
+    pub(crate) fn reserve_descriptor(&self) -> Option<OwnedFd> {
+        match self {
+            Self::Os(_) => OsDriver::reserve_descriptor(),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => None,
+        }
+    }
+
+    /// Whether bytes wait to be received.
+    pub(crate) fn has_unread(&self, token: Token) -> bool {
+        either!(self, driver => driver.has_unread(token))
+    }
+
+    /// The next few connections of a server from this slot on, and where to go on.
+    pub(crate) fn connections_of(
+        &self,
+        ledger: &Arc<Ledger>,
+        from: usize,
+        most: usize,
+    ) -> (Vec<Token>, Option<usize>) {
+        either!(self, driver => driver.connections_of(ledger, from, most))
+    }
+
+    /// A number that is another for each server.
+    pub(crate) fn seed(&mut self) -> u64 {
+        match self {
+            Self::Os(_) => RandomState::new().hash_one(0_u8),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(driver) => driver.seed(),
+        }
+    }
+
+    /// The connection's place among those of a server.
+    pub(crate) fn permit(&self, token: Token) -> Option<&Permit> {
+        either!(self, driver => driver.permit(token))
     }
 
     /// Waits until something happens; then [`next`](Self::next) tells it.

@@ -4,6 +4,7 @@
 //! by [`Token`]s with a generation, so that an event of an object that is gone is recognised and dropped. Completions
 //! are pulled one at a time and make at most one system call each; no borrow is held while a slot runs.
 
+mod arrival;
 mod completion;
 mod driver_type;
 pub(crate) mod os;
@@ -14,6 +15,8 @@ mod socket_option;
 mod token;
 mod transport;
 
+pub(crate) use arrival::Arrival;
+pub use arrival::KernelQueue;
 pub(crate) use completion::{Completion, Interest, Over, Readiness};
 pub(crate) use driver_type::Driver;
 pub(crate) use os::listener::{ListenFailure, ListenRequest};

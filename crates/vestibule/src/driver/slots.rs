@@ -1,19 +1,17 @@
+use super::Token;
+
 /// A table whose places are used again; a generation tells what was there from what is there.
 #[derive(Debug)]
 pub(super) struct Slots<T> {
-    places: Vec<Place<T>>,
+    /// Apart from the generations, so that neither pads the other.
+    places: Vec<Option<T>>,
+    generations: Vec<u32>,
     free: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Place<T> {
-    generation: u32,
-    value: Option<T>,
 }
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self { places: Vec::new(), generations: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -21,44 +19,71 @@ impl<T> Slots<T> {
     /// The slot and the generation of the new value.
     pub(super) fn insert(&mut self, value: T) -> (u32, u32) {
         if let Some(slot) = self.free.pop() {
-            if let Some(place) = self.places.get_mut(slot as usize) {
-                place.value = Some(value);
-                return (slot, place.generation);
+            if let (Some(place), Some(generation)) =
+                (self.places.get_mut(slot as usize), self.generations.get(slot as usize))
+            {
+                *place = Some(value);
+                return (slot, *generation);
             }
         }
         let slot = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        self.places.push(Place { generation: 0, value: Some(value) });
+        self.places.push(Some(value));
+        self.generations.push(0);
         (slot, 0)
     }
 
+    fn is_current(&self, slot: usize, generation: u32) -> bool {
+        self.generations.get(slot) == Some(&generation)
+    }
+
     pub(super) fn get(&self, slot: usize, generation: u32) -> Option<&T> {
-        let place = self.places.get(slot)?;
-        if place.generation == generation { place.value.as_ref() } else { None }
+        if self.is_current(slot, generation) { self.places.get(slot)?.as_ref() } else { None }
     }
 
     pub(super) fn get_mut(&mut self, slot: usize, generation: u32) -> Option<&mut T> {
-        let place = self.places.get_mut(slot)?;
-        if place.generation == generation { place.value.as_mut() } else { None }
+        if self.is_current(slot, generation) { self.places.get_mut(slot)?.as_mut() } else { None }
     }
 
     /// Whatever is in the slot now, with its generation.
     pub(super) fn current(&mut self, slot: usize) -> Option<(u32, &mut T)> {
-        let place = self.places.get_mut(slot)?;
-        Some((place.generation, place.value.as_mut()?))
+        let generation = *self.generations.get(slot)?;
+        Some((generation, self.places.get_mut(slot)?.as_mut()?))
+    }
+
+    /// Up to `most` connections that are wanted, among so many slots from this one on; and where to go on.
+    pub(super) fn search(
+        &self,
+        from: usize,
+        slots: usize,
+        most: usize,
+        wanted: impl Fn(&T) -> bool,
+    ) -> (Vec<Token>, Option<usize>) {
+        let mut found = Vec::new();
+        let end = from.saturating_add(slots).min(self.places.len());
+        for slot in from..end {
+            let place = self.places.get(slot).and_then(Option::as_ref).filter(|value| wanted(value));
+            let (Some(_), Some(generation)) = (place, self.generations.get(slot)) else { continue };
+            let Ok(number) = u32::try_from(slot) else { continue };
+            found.push(Token::connection(number, *generation));
+            if found.len() == most {
+                return (found, Some(slot + 1));
+            }
+        }
+        (found, (end < self.places.len()).then_some(end))
     }
 
     #[cfg(any(not(target_os = "linux"), vestibule_polling))]
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().filter_map(|place| place.value.as_ref())
+        self.places.iter().flatten()
     }
 
     pub(super) fn remove(&mut self, slot: usize, generation: u32) -> Option<T> {
-        let place = self.places.get_mut(slot)?;
-        if place.generation != generation {
+        if !self.is_current(slot, generation) {
             return None;
         }
-        let value = place.value.take()?;
-        place.generation = place.generation.wrapping_add(1);
+        let value = self.places.get_mut(slot)?.take()?;
+        let generation = self.generations.get_mut(slot)?;
+        *generation = generation.wrapping_add(1);
         self.free.push(u32::try_from(slot).ok()?);
         Some(value)
     }

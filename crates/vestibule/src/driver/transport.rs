@@ -1,12 +1,23 @@
+use super::os::Descriptor;
 #[cfg(feature = "simulation")]
 use super::simulation::SimulatedConnection;
+use crate::admission::Permit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A connection outside of a driver: on its way from an accept to a socket, or to another thread.
+///
+/// Dropping it closes the connection, and then gives its place back.
 #[derive(Debug)]
-pub(crate) enum Transport {
+pub(crate) struct Transport {
+    line: Line,
+    permit: Option<Permit>,
+}
+
+/// What a connection is to its driver.
+#[derive(Debug)]
+pub(super) enum Line {
     Descriptor {
-        descriptor: OwnedFd,
+        descriptor: Descriptor,
         /// Whether somebody else may hold the same open socket, so that closing it here does not end its events.
         shared: bool,
     },
@@ -15,32 +26,59 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Says that the descriptor was in the hands of the program.
-    pub(crate) fn into_shared(self) -> Self {
-        match self {
-            Self::Descriptor { descriptor, .. } => Self::Descriptor { descriptor, shared: true },
+    pub(super) fn new(line: Line) -> Self {
+        Self { line, permit: None }
+    }
+
+    /// A connection that the program has brought.
+    pub(crate) fn brought(descriptor: OwnedFd) -> Self {
+        Self::new(Line::Descriptor { descriptor: descriptor.into(), shared: true })
+    }
+
+    /// The same connection, in a place of a server.
+    pub(crate) fn with_permit(self, permit: Option<Permit>) -> Self {
+        Self { permit, ..self }
+    }
+
+    pub(crate) fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    pub(super) fn into_parts(self) -> (Line, Option<Permit>) {
+        (self.line, self.permit)
+    }
+
+    /// The descriptor, which the program has from now on.
+    pub(crate) fn into_descriptor(self) -> OwnedFd {
+        match self.line {
+            Line::Descriptor { descriptor, .. } => descriptor.into(),
             #[cfg(feature = "simulation")]
-            simulated @ Self::Simulated(_) => simulated,
+            Line::Simulated(connection) => connection.into_stand_in(),
         }
+    }
+
+    /// Says that the descriptor was in the hands of the program.
+    pub(crate) fn into_shared(mut self) -> Self {
+        match &mut self.line {
+            Line::Descriptor { shared, .. } => *shared = true,
+            #[cfg(feature = "simulation")]
+            Line::Simulated(_) => {}
+        }
+        self
     }
 }
 
 impl AsFd for Transport {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Descriptor { descriptor, .. } => descriptor.as_fd(),
+        match &self.line {
+            Line::Descriptor { descriptor, .. } => descriptor.as_fd(),
             #[cfg(feature = "simulation")]
-            Self::Simulated(connection) => connection.stand_in(),
-        }
-    }
-}
-
-impl From<Transport> for OwnedFd {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Descriptor { descriptor, .. } => descriptor,
-            #[cfg(feature = "simulation")]
-            Transport::Simulated(connection) => connection.into_stand_in(),
+            Line::Simulated(connection) => connection.stand_in(),
         }
     }
 }

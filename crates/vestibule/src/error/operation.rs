@@ -22,6 +22,10 @@ pub enum Operation {
     Accept,
     /// Waiting for a new connection.
     WaitForNewConnection,
+    /// Saying whom a server lets in.
+    SetLimits,
+    /// Asking a server for something from another thread.
+    AskServer,
     /// Handing a socket to a server.
     AddPendingConnection,
     /// Making a server the parent of a socket.
@@ -55,6 +59,8 @@ impl fmt::Display for Operation {
             Self::AdoptListener => "listen on the descriptor",
             Self::Accept => "accept",
             Self::WaitForNewConnection => "wait for a new connection",
+            Self::SetLimits => "set the limits",
+            Self::AskServer => "ask the server",
             Self::AddPendingConnection => "add a pending connection",
             Self::SetParent => "set the parent",
             Self::AdoptSocket => "adopt the descriptor",

@@ -1,4 +1,5 @@
 use super::core::LoopCore;
+use super::event_loop_type::EventLoop;
 use super::handle::EventLoopHandle;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -71,10 +72,10 @@ impl Receivers {
         Sender { queue, guard: Arc::new(LastSender { number, handle }) }
     }
 
-    fn receive(&self, number: u64) {
+    fn receive(&self, number: u64, event_loop: &EventLoop) {
         let slot = self.slots.borrow().get(&number).cloned();
         if let Some(slot) = slot {
-            slot.deliver();
+            slot.deliver(event_loop);
         }
     }
 
@@ -95,11 +96,11 @@ impl Receivers {
 
 impl LoopCore {
     /// Nobody can send any more: the slot goes, once it got everything that was sent.
-    fn last_sender_gone(&self, number: u64) {
+    fn last_sender_gone(self: &Rc<Self>, number: u64) {
         if self.receivers.has_waiting(number) {
             // A panic left something behind. This comes again first, so that another panic changes nothing.
             let _ = self.posted.post(Box::new(move |event_loop| event_loop.core().last_sender_gone(number)));
-            self.receivers.receive(number);
+            self.receivers.receive(number, &EventLoop::lent(self));
         } else {
             self.receivers.remove(number);
         }
@@ -117,14 +118,15 @@ impl<T: Send> Queue<T> {
         if !asked {
             let number = self.number;
             // A loop that is gone has closed the channel too, which the next send tells.
-            let _ = self.handle.post(move |event_loop| event_loop.core().receivers.receive(number));
+            let _ =
+                self.handle.post(move |event_loop| event_loop.core().receivers.receive(number, event_loop));
         }
     }
 }
 
 /// A receiving end, whatever it receives.
 trait Receive {
-    fn deliver(&self);
+    fn deliver(&self, event_loop: &EventLoop);
     fn has_waiting(&self) -> bool;
 }
 
@@ -136,7 +138,7 @@ struct Slot<T: Send + 'static, F> {
 
 impl<T: Send, F: Fn(T)> Receive for Slot<T, F> {
     /// Gives the slot what is there now; what comes meanwhile is for the next turn.
-    fn deliver(&self) {
+    fn deliver(&self, event_loop: &EventLoop) {
         let queue = &self.receiver.0;
         let number = {
             let mut values = queue.values();
@@ -149,7 +151,7 @@ impl<T: Send, F: Fn(T)> Receive for Slot<T, F> {
             if left > 0 {
                 queue.call(); // for a turn inside the slot, and for the turn after its panic
             }
-            (self.call)(value);
+            event_loop.core().call(None, || (self.call)(value));
         }
     }
 

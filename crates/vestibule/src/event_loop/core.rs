@@ -1,11 +1,14 @@
 use super::buffers::Buffers;
 use super::channel::{Receivers, Sender};
+use super::containing::Containing;
 use super::departing::Departing;
 use super::embedding::Embedding;
+use super::guests::Guests;
 use super::handle::EventLoopHandle;
 use super::posted::Posted;
 use super::table::Table;
 use super::timers::{TimerId, Timers};
+use super::watches::Watches;
 use crate::driver::Driver;
 use crate::server::ServerCore;
 use crate::socket::SocketCore;
@@ -15,6 +18,7 @@ use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
 /// What servers and sockets share: the driver, the objects behind its tokens, and what is to be done in a turn.
@@ -26,6 +30,9 @@ pub(crate) struct LoopCore {
     pub(crate) servers: Table<ServerCore>,
     pub(crate) buffers: Buffers,
     pub(crate) departing: Departing,
+    pub(crate) watches: Watches,
+    pub(super) guests: Guests,
+    pub(super) containing: Containing,
     pub(super) timers: Timers,
     pub(super) receivers: Receivers,
     pub(super) posted: Arc<Posted>,
@@ -35,8 +42,14 @@ pub(crate) struct LoopCore {
     pub(super) telling: RefCell<VecDeque<Rc<SocketCore>>>,
     /// Servers whose batch is used up: they go on in the next turn.
     pub(super) resting: RefCell<Vec<Weak<ServerCore>>>,
-    /// Servers that wait for descriptors or memory.
-    pub(super) exhausted: RefCell<Vec<Weak<ServerCore>>>,
+    /// Servers that wait for a descriptor, a place or a time.
+    pub(super) waiting: RefCell<Vec<Weak<ServerCore>>>,
+    /// Servers whose state has changed, which is to be told.
+    pub(super) stated: RefCell<Vec<Weak<ServerCore>>>,
+    /// Servers that are draining.
+    pub(super) draining: RefCell<Vec<Weak<ServerCore>>>,
+    /// Servers that other threads may ask for something.
+    pub(super) staffed: RefCell<Vec<Weak<ServerCore>>>,
     pub(super) turn: Cell<u64>,
     last_turn: Cell<u64>,
     /// How many turns and waits are on the stack.
@@ -55,13 +68,19 @@ impl LoopCore {
             servers: Table::default(),
             buffers: Buffers::default(),
             departing: Departing::default(),
+            watches: Watches::default(),
+            guests: Guests::default(),
+            containing: Containing::default(),
             timers: Timers::default(),
             receivers: Receivers::default(),
             posted: Arc::default(),
             dirty: RefCell::default(),
             telling: RefCell::default(),
             resting: RefCell::default(),
-            exhausted: RefCell::default(),
+            waiting: RefCell::default(),
+            stated: RefCell::default(),
+            draining: RefCell::default(),
+            staffed: RefCell::default(),
             turn: Cell::new(0),
             last_turn: Cell::new(0),
             depth: Cell::new(0),
@@ -135,9 +154,37 @@ impl LoopCore {
         self.call_for_turn();
     }
 
-    pub(crate) fn add_exhausted(&self, server: Weak<ServerCore>) {
-        self.exhausted.borrow_mut().push(server);
+    pub(crate) fn add_waiting(&self, server: Weak<ServerCore>) {
+        self.waiting.borrow_mut().push(server);
         self.call_for_turn();
+    }
+
+    pub(crate) fn add_stated(&self, server: Weak<ServerCore>) {
+        self.stated.borrow_mut().push(server);
+        self.call_for_turn();
+    }
+
+    pub(crate) fn add_draining(&self, server: Weak<ServerCore>) {
+        self.draining.borrow_mut().push(server);
+        self.call_for_turn();
+    }
+
+    /// From now on other threads may ask the server for something, for which the loop must be woken.
+    pub(crate) fn add_staffed(&self, server: Weak<ServerCore>) {
+        let mut staffed = self.staffed.borrow_mut();
+        if !staffed.iter().any(|known| known.ptr_eq(&server)) {
+            staffed.retain(|known| known.strong_count() > 0);
+            staffed.push(server);
+        }
+        drop(staffed);
+        if let Err(error) = self.open() {
+            crate::log::warning!("a server without descriptors for a loop cannot be woken: {error}");
+        }
+    }
+
+    /// What wakes the loop from another thread.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.posted))
     }
 
     /// Makes a call at that time, for a part of the library.

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Departing {
     entries: RefCell<HashMap<Token, Entry>>,
+    /// How many of them were refused and linger for their last word.
+    refused: Cell<usize>,
     deadlines: RefCell<Deadlines<Token>>,
     pub(super) linger_time: Cell<Duration>,
     pub(super) linger_bytes: Cell<u32>,
@@ -28,7 +30,7 @@ struct Entry {
 
 #[derive(Debug)]
 enum Stage {
-    Lingering { bytes_left: u32 },
+    Lingering { bytes_left: u32, refused: bool },
     Sending { unsent: usize },
 }
 
@@ -36,6 +38,7 @@ impl Default for Departing {
     fn default() -> Self {
         Self {
             entries: RefCell::default(),
+            refused: Cell::new(0),
             deadlines: RefCell::default(),
             linger_time: Cell::new(Duration::from_secs(2)),
             linger_bytes: Cell::new(1 << 20),
@@ -61,8 +64,31 @@ impl Departing {
         if bytes_left == 0 || !core.has_handles() {
             return core.close(token); // without a loop nobody would discard anything
         }
-        self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left });
+        self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left, refused: false });
         core.driver.borrow_mut().grant_bytes(token, u32::MAX);
+    }
+
+    /// A refused connection has got its last word, which is to arrive.
+    pub(super) fn linger_refused(&self, core: &LoopCore, token: Token) {
+        let bytes_left = self.linger_bytes.get();
+        if bytes_left == 0 || !core.has_handles() {
+            return core.close(token);
+        }
+        self.refused.set(self.refused.get() + 1);
+        self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left, refused: true });
+        core.driver.borrow_mut().grant_bytes(token, u32::MAX);
+    }
+
+    pub(super) fn refused(&self) -> usize {
+        self.refused.get()
+    }
+
+    fn remove(&self, token: Token) -> Option<Entry> {
+        let entry = self.entries.borrow_mut().remove(&token)?;
+        if matches!(entry.stage, Stage::Lingering { refused: true, .. }) {
+            self.refused.set(self.refused.get().saturating_sub(1));
+        }
+        Some(entry)
     }
 
     /// The owner is gone, and so many bytes are still to be sent.
@@ -72,7 +98,7 @@ impl Departing {
 
     pub(super) fn discarded(&self, core: &LoopCore, token: Token, length: usize) {
         let spent = match self.entries.borrow_mut().get_mut(&token).map(|entry| &mut entry.stage) {
-            Some(Stage::Lingering { bytes_left }) => {
+            Some(Stage::Lingering { bytes_left, .. }) => {
                 *bytes_left = bytes_left.saturating_sub(u32::try_from(length).unwrap_or(u32::MAX));
                 *bytes_left == 0
             }
@@ -90,8 +116,7 @@ impl Departing {
     }
 
     pub(crate) fn forget(&self, token: Token) {
-        let removed = self.entries.borrow_mut().remove(&token);
-        if let Some(entry) = removed {
+        if let Some(entry) = self.remove(token) {
             self.deadlines.borrow_mut().remove(entry.key);
         }
     }
@@ -113,7 +138,7 @@ impl Departing {
         loop {
             let due = self.deadlines.borrow_mut().pop_due(now);
             let Some(token) = due else { return };
-            let entry = self.entries.borrow_mut().remove(&token);
+            let entry = self.remove(token);
             match (entry.map(|entry| entry.stage), core.sockets.get(token)) {
                 (Some(Stage::Sending { unsent }), Some(socket)) => {
                     let left = socket.bytes_to_write();

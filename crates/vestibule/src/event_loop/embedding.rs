@@ -3,7 +3,7 @@ use super::event_loop_type::EventLoop;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 /// What a loop needs to be waited for by another loop, its host.
@@ -26,7 +26,7 @@ impl Embedding {
 
 impl LoopCore {
     /// Something is to be done in a turn.
-    pub(super) fn call_for_turn(&self) {
+    pub(crate) fn call_for_turn(&self) {
         if self.embedding.has_host.get() && !self.in_turn() {
             self.posted.wake();
         }
@@ -44,13 +44,13 @@ impl LoopCore {
     }
 
     fn needs_turn_now(&self) -> bool {
-        let goes_on = !self.resting.borrow().is_empty() || self.may_retry_now();
+        let goes_on = !self.resting.borrow().is_empty() || self.may_go_on_now();
         self.has_work() || goes_on || self.posted.has_waiting()
     }
 
-    /// Whether a server waits for a descriptor and one was released since it last tried.
-    fn may_retry_now(&self) -> bool {
-        !self.exhausted.borrow().is_empty() && self.driver.borrow().has_released()
+    /// Whether a server waits that has no reason to.
+    fn may_go_on_now(&self) -> bool {
+        self.waiting.borrow().iter().filter_map(Weak::upgrade).any(|server| server.can_go_on())
     }
 
     pub(super) fn end_rest(&self) {
@@ -88,6 +88,7 @@ impl AsFd for EventLoop {
             crate::log::warning!("an event loop has no descriptor for its host: {error}");
         }
         let newly = !core.embedding.has_host.replace(true);
+        core.posted.set_hosted();
         if newly && !core.in_turn() {
             core.rest();
         }

@@ -3,22 +3,29 @@
 
 mod buffers;
 mod channel;
+mod containing;
 mod core;
 mod deadlines;
 mod departing;
 mod embedding;
 mod event_loop_type;
+mod guests;
 mod handle;
 mod posted;
+mod refusing;
 mod table;
+mod timeouts;
 mod timers;
 mod turn;
 mod waiting;
+mod watch;
+mod watches;
 
 pub use channel::{SendError, Sender};
 pub use event_loop_type::EventLoop;
 pub use handle::EventLoopHandle;
 pub use posted::PostedCall;
+pub use timeouts::Timeouts;
 pub use timers::TimerId;
 
 pub(crate) use self::core::LoopCore;

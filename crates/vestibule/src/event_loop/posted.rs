@@ -4,7 +4,10 @@ use crate::driver::Waker;
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Wake;
+use std::thread::{self, ThreadId};
 
 /// A call that a loop is to make on its own thread.
 pub type PostedCall = Box<dyn FnOnce(&EventLoop) + Send>;
@@ -12,9 +15,22 @@ pub type PostedCall = Box<dyn FnOnce(&EventLoop) + Send>;
 /// What other threads leave for a loop.
 #[derive(Default)]
 pub(super) struct Posted {
+    /// The thread of the loop, which wakes nobody by calling itself: it looks in its next turn.
+    home: Home,
+    /// Whether a host waits for the loop, which does need to be woken.
+    hosted: AtomicBool,
     /// There once the loop has descriptors; before that, it looks when it makes them.
     waker: OnceLock<Arc<Waker>>,
     queue: Mutex<Queue>,
+}
+
+/// The thread on which something was made.
+struct Home(ThreadId);
+
+impl Default for Home {
+    fn default() -> Self {
+        Self(thread::current().id())
+    }
 }
 
 #[derive(Default)]
@@ -64,6 +80,10 @@ impl Posted {
         }
     }
 
+    pub(super) fn set_hosted(&self) {
+        self.hosted.store(true, Ordering::Relaxed);
+    }
+
     /// Calls run by a loop are never under the lock, so a panic cannot leave the queue half changed.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,7 +110,7 @@ impl Posted {
             let call = self.queue().calls.pop_front();
             let Some(call) = call else { return };
             let rest = Rest(self);
-            call(&EventLoop::lent(core));
+            core.call(None, || call(&EventLoop::lent(core)));
             std::mem::forget(rest);
         }
     }
@@ -103,6 +123,19 @@ impl Posted {
             std::mem::take(&mut queue.calls)
         };
         drop(calls);
+    }
+}
+
+/// For what may have its reason on the loop's own thread: such a call is seen in the next turn.
+impl Wake for Posted {
+    fn wake(self: Arc<Self>) {
+        Self::wake_by_ref(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.hosted.load(Ordering::Relaxed) || thread::current().id() != self.home.0 {
+            Self::wake(self);
+        }
     }
 }
 

@@ -90,9 +90,9 @@ impl Timers {
         drop(by_id);
         if let Some((next, call)) = repeating {
             let _running = Running { timers: self, id, next };
-            call(event_loop);
+            event_loop.core().call(None, || call(event_loop));
         } else if let Some(Timer { kind: Kind::Once(call), .. }) = once {
-            call(event_loop);
+            event_loop.core().call(None, || call(event_loop));
         }
     }
 }

@@ -1,7 +1,9 @@
 use super::core::LoopCore;
 use super::event_loop_type::EventLoop;
 use crate::driver::{Completion, Token};
+use crate::server::ServerCore;
 use crate::socket::{ReadBuffer, SocketCore};
+use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -14,15 +16,40 @@ impl LoopCore {
             self.posted.wake_for_the_rest();
         }
         let _inside = self.enter();
-        self.begin_batches();
         self.tell_and_flush();
+        self.look_after_servers();
+        self.begin_batches(); // last, because what was just closed lets them go on
         let timeout = self.until_next_work(timeout);
         self.driver.borrow_mut().wait(timeout)?;
+        self.watches.forget_time();
         self.dispatch();
         self.departing.expire(self);
+        self.watches.expire(self);
         self.timers.run_due(&EventLoop::lent(self));
+        self.look_after_servers();
         self.tell_and_flush();
         Ok(())
+    }
+
+    /// What servers have to do beside accepting: answering other threads, draining, telling their states.
+    fn look_after_servers(self: &Rc<Self>) {
+        for server in self.staffed_with_requests() {
+            server.answer_requests();
+        }
+        self.drain_guests();
+        let draining = self.draining.take();
+        for server in draining.iter().filter_map(Weak::upgrade) {
+            server.advance_drain(); // enters itself again unless it is done
+        }
+        let stated = self.stated.take();
+        for server in stated.iter().filter_map(Weak::upgrade) {
+            server.tell_states();
+        }
+    }
+
+    pub(super) fn staffed_with_requests(&self) -> Vec<Rc<ServerCore>> {
+        let staffed = self.staffed.borrow();
+        staffed.iter().filter_map(Weak::upgrade).filter(|server| server.has_requests()).collect()
     }
 
     /// Servers that used up their batch, or waited for descriptors, may accept again.
@@ -31,21 +58,18 @@ impl LoopCore {
         for server in resting.iter().filter_map(Weak::upgrade) {
             server.turn_began();
         }
-        self.retry_exhausted();
+        self.retry_waiting();
     }
 
     /// Servers whose back-off has passed, or for which a descriptor may be free now, try again.
-    pub(super) fn retry_exhausted(&self) {
-        if self.exhausted.borrow().is_empty() {
+    pub(super) fn retry_waiting(&self) {
+        if self.waiting.borrow().is_empty() {
             return;
         }
-        let released = self.driver.borrow_mut().take_released();
         let now = self.driver.borrow().now();
-        let mut waiting = self.exhausted.take();
-        waiting.retain(|server| {
-            server.upgrade().is_some_and(|server| !server.supply_may_be_back(released, now))
-        });
-        self.exhausted.borrow_mut().append(&mut waiting);
+        let mut waiting = self.waiting.take();
+        waiting.retain(|server| server.upgrade().is_some_and(|server| !server.goes_on(now)));
+        self.waiting.borrow_mut().append(&mut waiting);
     }
 
     /// The time-out, cut to when there is something to do without any event.
@@ -60,17 +84,20 @@ impl LoopCore {
 
     /// Whether something is to be done though nothing happens.
     pub(super) fn has_work(&self) -> bool {
-        !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty()
+        let sockets = !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty();
+        let servers = !self.stated.borrow().is_empty() || !self.staffed_with_requests().is_empty();
+        sockets || servers || self.has_guests_to_drain()
     }
 
     /// When something is to be done though nothing happens.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.timers.next(), self.departing.next(), self.next_retry()].into_iter().flatten().min()
+        let servers = [earliest(&self.waiting, ServerCore::look_at), self.next_drain()];
+        let others = [self.timers.next(), self.departing.next(), self.watches.next()];
+        servers.into_iter().chain(others).flatten().min()
     }
 
-    pub(super) fn next_retry(&self) -> Option<Instant> {
-        let exhausted = self.exhausted.borrow();
-        exhausted.iter().filter_map(Weak::upgrade).filter_map(|server| server.retry_at()).min()
+    pub(super) fn next_drain(&self) -> Option<Instant> {
+        earliest(&self.draining, ServerCore::drain_deadline)
     }
 
     fn dispatch(self: &Rc<Self>) {
@@ -102,9 +129,9 @@ impl LoopCore {
                 socket.deliver(buffer);
                 return None;
             }
-            Completion::Accepted(token, transport, peer) => {
+            Completion::Acceptable(token) => {
                 if let Some(server) = self.servers.get(token) {
-                    server.accepted(transport, peer);
+                    server.accept_batch();
                 }
             }
             Completion::Connected(token, peer) => {
@@ -187,6 +214,13 @@ impl LoopCore {
         let transport = self.driver.borrow_mut().remove(token);
         drop(transport);
     }
+}
+
+fn earliest(
+    servers: &RefCell<Vec<Weak<ServerCore>>>,
+    at: impl Fn(&ServerCore) -> Option<Instant>,
+) -> Option<Instant> {
+    servers.borrow().iter().filter_map(Weak::upgrade).filter_map(|server| at(&server)).min()
 }
 
 /// So much fits into what a peer takes in before it has acknowledged anything: closing at once cannot cut it off.

@@ -44,7 +44,8 @@ impl Wait<'_> {
         let core = self.core;
         core.push_out_silently();
         core.departing.expire(core);
-        core.retry_exhausted();
+        core.retry_waiting();
+        core.drain_guests();
         let has_gone =
             |object: &Interest| !object.token.is_listener() && core.sockets.get(object.token).is_none();
         if objects.iter().any(has_gone) {
@@ -67,6 +68,7 @@ impl Wait<'_> {
         }
         let mut ready = Vec::new();
         core.driver.borrow_mut().wait_for(&interests, waker, timeout, &mut ready)?;
+        core.watches.forget_time();
         if waker {
             core.posted.look(); // what the loop is to do is left for it, see the end of the wait
         }
@@ -112,5 +114,8 @@ impl Drop for Wait<'_> {
             self.core.push_out_silently();
         }
         self.core.posted.wake_for_the_rest();
+        if !self.core.staffed_with_requests().is_empty() {
+            self.core.posted.wake(); // the wait has lowered the waker, but looked after its own object alone
+        }
     }
 }

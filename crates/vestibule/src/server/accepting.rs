@@ -1,66 +1,136 @@
 use super::core::{Pending, ServerCore};
 use super::incoming_connection::IncomingConnection;
-use super::tcp_server::TcpServer;
-use crate::acceptor::{AcceptErrorClass, AcceptVerdict};
+use crate::acceptor::Course;
 use crate::address::Kind;
+use crate::admission::{Count, Permit, RefusalReason};
 use crate::driver::Transport;
-use crate::error::{Operation, SocketError, describe};
 use rustix::io::Errno;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::Duration;
+
+/// Of how many connections one is asked how long it has waited in the kernel's queue.
+const SAMPLED: u64 = 64;
 
 impl ServerCore {
-    /// How many connections may be accepted now.
-    pub(super) fn credit(&self) -> u32 {
-        self.acceptor.borrow().credit(self.event_loop.turn_number())
-    }
-
-    /// Tells the driver what the acceptor decided; to be called after everything that it was told.
-    pub(super) fn update_credit(self: &Rc<Self>) {
-        let Some(listening) = self.listening.get() else {
-            return;
-        };
-        let turn = self.event_loop.turn_number();
-        let (credit, rests) = {
-            let acceptor = self.acceptor.borrow();
-            (acceptor.credit(turn), acceptor.waits_for_next_turn(turn))
-        };
-        let blocking = self.hook.borrow().is_some();
-        self.event_loop.driver.borrow_mut().grant_accepts(listening.token, credit, blocking);
-        if rests && !self.resting.replace(true) {
-            self.event_loop.add_resting(Rc::downgrade(self));
+    /// Accepts the clients that wait, as far as the acceptor allows.
+    pub(crate) fn accept_batch(self: &Rc<Self>) {
+        let _batch = Batch { core: self, before: self.acceptor.borrow().accepted_in_all() };
+        while let Some(listening) = self.listening.get() {
+            let course = self.course();
+            let permit = match course {
+                Course::Accept(_) => self.admission.borrow().take(),
+                Course::Refuse(reason, _) => Err(reason),
+                Course::Stop(_) => return self.update_credit(),
+            };
+            if permit.is_err() && matches!(course, Course::Accept(_)) {
+                return self.update_credit(); // another server was faster
+            }
+            let accepted = self.event_loop.driver.borrow_mut().accept(listening.token);
+            match (accepted, permit) {
+                (Ok((transport, peer)), Ok(permit)) => self.arrived(transport, peer, permit),
+                (Ok((transport, peer)), Err(reason)) => {
+                    self.note_accept();
+                    self.refuse(transport, peer, reason);
+                }
+                (Err(Errno::AGAIN), permit) => {
+                    drop(permit);
+                    return self.queue_is_empty();
+                }
+                (Err(errno), permit) => {
+                    drop(permit);
+                    self.accept_failed(errno);
+                }
+            }
         }
     }
 
-    /// A new turn of the loop: a new batch.
-    pub(crate) fn turn_began(self: &Rc<Self>) {
-        self.resting.set(false);
-        self.update_credit();
+    /// A client was accepted, whatever becomes of it.
+    fn note_accept(self: &Rc<Self>) {
+        let recovered = self.acceptor.borrow_mut().accepted(self.event_loop.turn_number());
+        if recovered {
+            self.note_recovery();
+        }
     }
 
-    /// A connection was accepted: hands it to the hook, or appends it; then tells it.
-    pub(crate) fn accepted(self: &Rc<Self>, transport: Transport, peer: SocketAddr) {
-        self.acceptor.borrow_mut().accepted(self.event_loop.turn_number());
-        let connection = IncomingConnection::new(transport, peer, self.local_address());
+    /// A client was accepted, in a place of its own: looks whether it is let in.
+    fn arrived(self: &Rc<Self>, transport: Transport, peer: SocketAddr, permit: Permit) {
+        self.note_accept();
+        if let Some(reason) = self.look_at_arrival(&transport) {
+            drop(permit);
+            return self.refuse(transport, peer, reason);
+        }
+        let rate = self.admission.borrow().limits().rate;
+        let now = if self.admission.borrow().needs_time() { self.now() } else { self.ledger.began() };
+        let permit = self.admission.borrow().take_source(permit, peer.ip(), now);
+        match permit {
+            Ok(permit) => {
+                self.acceptor.borrow_mut().let_in(rate, now);
+                let (local, timeouts) = (self.local_address(), self.timeouts.get());
+                self.let_in(IncomingConnection::new(transport, permit, peer, local, timeouts));
+            }
+            Err(reason) => self.refuse(transport, peer, reason),
+        }
+    }
+
+    /// Hands a connection to the hook, or appends it; then tells it.
+    fn let_in(self: &Rc<Self>, connection: IncomingConnection) {
+        let open = self.ledger.open() as u64;
+        self.ledger.write(|counts| {
+            counts.add(Count::Accepted, 1);
+            counts.set(Count::MostOpen, counts.get(Count::MostOpen).max(open));
+        });
         let view = self.view();
         let hook = self.hook.borrow().clone();
         match hook {
             Some(hook) => {
                 self.update_credit();
-                hook(&view, connection.shared());
+                self.call(|| hook(&view, connection.shared()));
             }
             None => self.append(Pending::Incoming(connection)),
         }
-        self.new_connection.emit(&view);
+        self.call(|| self.new_connection.emit(&view));
     }
 
     /// Appends to the pending list, and tells it.
     pub(super) fn append(self: &Rc<Self>, connection: Pending) {
         self.pending.borrow_mut().push_back(connection);
         self.acceptor.borrow_mut().appended();
+        self.count_pending();
         self.update_credit();
-        self.pending_connection_available.emit(&self.view());
+        self.call(|| self.pending_connection_available.emit(&self.view()));
+    }
+
+    pub(super) fn count_pending(&self) {
+        let pending = self.pending.borrow().len() as u64;
+        self.ledger.write(|counts| counts.set(Count::Pending, pending));
+    }
+
+    /// Why a connection is not worth having, if it is not.
+    fn look_at_arrival(&self, transport: &Transport) -> Option<RefusalReason> {
+        let admission = self.admission.borrow();
+        let limits = admission.limits();
+        let sampled = self.acceptor.borrow().accepted_in_all() % SAMPLED == 1;
+        if !limits.looks_at_arrivals() && !sampled {
+            return None;
+        }
+        let arrival = self.event_loop.driver.borrow().arrival(transport)?;
+        if let Some(age) = arrival.age {
+            self.count_age(age);
+        }
+        if limits.skip_dead && arrival.dead {
+            return Some(RefusalReason::Dead);
+        }
+        limits.queue_age.filter(|most| arrival.age > Some(*most)).map(|_| RefusalReason::TooOld)
+    }
+
+    fn count_age(&self, age: Duration) {
+        let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        self.ledger.write(|counts| {
+            counts.add(Count::AgesMeasured, 1);
+            counts.set(Count::AgesTogether, counts.get(Count::AgesTogether).saturating_add(age));
+            counts.set(Count::GreatestAge, counts.get(Count::GreatestAge).max(age));
+        });
     }
 
     /// The address on this side of accepted connections, if it is one for all.
@@ -71,135 +141,19 @@ impl ServerCore {
             _ => None,
         }
     }
-
-    /// An accept failed: does what the acceptor decides.
-    pub(crate) fn accept_failed(self: &Rc<Self>, errno: Errno) {
-        let now = self.event_loop.driver.borrow().now();
-        let class = AcceptErrorClass::of_errno(errno);
-        let verdict = self.acceptor.borrow_mut().accept_failed(class, self.event_loop.turn_number(), now);
-        let (kind, text) = describe(&errno.into(), Operation::Accept);
-        match verdict {
-            AcceptVerdict::Continue => self.update_credit(),
-            AcceptVerdict::BackOff { tell } => {
-                self.event_loop.add_exhausted(Rc::downgrade(self));
-                self.update_credit();
-                if tell {
-                    crate::log::warning!(
-                        "cannot accept on {}: {errno}; will go on by itself",
-                        self.endpoint()
-                    );
-                    self.tell_accept_error(kind, text);
-                }
-            }
-            AcceptVerdict::StopListening => {
-                self.stop_listening();
-                self.tell_accept_error(kind, text);
-            }
-        }
-    }
-
-    fn tell_accept_error(self: &Rc<Self>, kind: SocketError, text: &'static str) {
-        self.note(kind, text);
-        self.accept_error.emit(&self.view(), kind);
-    }
-
-    /// A descriptor was released, or time has passed: true when the server tries again, or has no reason to wait.
-    pub(crate) fn supply_may_be_back(self: &Rc<Self>, released: bool, now: Instant) -> bool {
-        let Some(retry_at) = self.retry_at() else {
-            return true;
-        };
-        let due = released || now >= retry_at;
-        if due {
-            self.acceptor.borrow_mut().retry();
-            self.update_credit();
-        }
-        due
-    }
-
-    pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.acceptor.borrow().retry_at()
-    }
 }
 
-impl TcpServer {
-    /// Lets no more connections in: clients wait in the kernel's queue. The reference's `pauseAccepting`.
-    ///
-    /// Paused is a state: it is kept when the server closes and listens again, and only
-    /// [`resume_accepting`](Self::resume_accepting) ends it. In a slot it takes effect at once. A blocking wait meanwhile
-    /// times out, or answers for what is pending.
-    pub fn pause_accepting(&self) {
-        self.core().acceptor.borrow_mut().set_paused(true);
-        self.core().update_credit();
-    }
+/// A batch of accepts, counted when it ends, also by a panic.
+struct Batch<'a> {
+    core: &'a ServerCore,
+    before: u64,
+}
 
-    /// Ends [`pause_accepting`](Self::pause_accepting); accepting goes on in the loop's next turn. The reference's
-    /// `resumeAccepting`.
-    pub fn resume_accepting(&self) {
-        self.core().acceptor.borrow_mut().set_paused(false);
-        self.core().update_credit();
-    }
-
-    /// Whether the server listens and is not paused. That nobody is let in for now, because the limit is reached or
-    /// resources are lacking, does not change it.
-    pub fn is_accepting(&self) -> bool {
-        let acceptor = self.core().acceptor.borrow();
-        acceptor.is_listening() && !acceptor.is_paused()
-    }
-
-    /// How many connections at most are accepted and not yet taken. Default: 30. The reference's
-    /// `maxPendingConnections`.
-    pub fn max_pending_connections(&self) -> usize {
-        self.core().acceptor.borrow().limit()
-    }
-
-    /// Bounds how many connections are accepted and not yet taken; the others wait in the kernel's queue. The reference's
-    /// `setMaxPendingConnections`.
-    ///
-    /// Accepting goes on in the loop's next turn after one is taken, or after the limit is raised. Lowering it under
-    /// what is pending keeps that. 0 accepts none for now. A hook that appends nothing is not bounded.
-    pub fn set_max_pending_connections(&self, limit: usize) {
-        self.core().acceptor.borrow_mut().set_limit(limit);
-        self.core().update_credit();
-    }
-
-    /// Sets what is called for each accepted connection instead of appending it to the pending list; the reference's
-    /// virtual `incomingConnection`.
-    ///
-    /// The hook owns the connection: it may hand it to another thread, drop it, or make a socket of it and
-    /// [append](Self::add_pending_connection) that. [`new_connection`](Self::new_connection) is told after it returned.
-    /// A hook that panics gives the descriptor back.
-    ///
-    /// # Examples
-    ///
-    /// A server that hands its connections to a thread:
-    ///
-    /// ```
-    /// use std::{io::Write, net::TcpStream, sync::mpsc, thread};
-    /// use vestibule::{EventLoop, IncomingConnection, TcpServer};
-    ///
-    /// let event_loop = EventLoop::new()?;
-    /// let server = TcpServer::bind(&event_loop, "127.0.0.1:0")?;
-    /// let (pool, connections) = mpsc::channel();
-    /// server.set_incoming_connection(move |_: &TcpServer, connection: IncomingConnection| {
-    ///     let _ = pool.send(connection); // closed when the pool is gone
-    /// });
-    /// thread::spawn(move || {
-    ///     for connection in connections {
-    ///         let _ = TcpStream::from(connection).write_all(b"served in a thread\n");
-    ///     }
-    /// });
-    /// # Ok::<(), vestibule::Error>(())
-    /// ```
-    pub fn set_incoming_connection(&self, hook: impl Fn(&Self, IncomingConnection) + 'static) {
-        let earlier = self.core().hook.replace(Some(Rc::new(hook)));
-        drop(earlier);
-        self.core().update_credit();
-    }
-
-    /// Takes the hook back: connections are appended to the pending list again.
-    pub fn reset_incoming_connection(&self) {
-        let earlier = self.core().hook.take();
-        drop(earlier);
-        self.core().update_credit();
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let size = self.core.acceptor.borrow().accepted_in_all() - self.before;
+        if let Some(magnitude) = size.checked_ilog2() {
+            self.core.ledger.write(|counts| counts.add_in_row(Count::Batches, magnitude.min(4) as usize));
+        }
     }
 }

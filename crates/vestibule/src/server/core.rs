@@ -1,16 +1,23 @@
+use super::desk::Desk;
+use super::draining::{Drain, DrainReport};
 use super::incoming_connection::IncomingConnection;
+use super::refusing::RefusedClient;
+use super::state::ServerState;
 use super::tcp_server::TcpServer;
-use crate::acceptor::Acceptor;
+use crate::acceptor::{Acceptor, Chance};
 use crate::address::{Endpoint, HostAddress};
+use crate::admission::{Admission, Bell, DrainPhase, Ledger};
 use crate::driver::Token;
 use crate::error::{Error, SocketError};
-use crate::event_loop::{EventLoop, LoopCore};
+use crate::event_loop::{EventLoop, LoopCore, Timeouts};
 use crate::signal::Signal;
 use crate::socket::TcpSocket;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What a server is to its owner, to the loop and to its slots.
 pub(crate) struct ServerCore {
@@ -18,19 +25,34 @@ pub(crate) struct ServerCore {
     /// The loop of a standalone server, which nobody else holds.
     pub(super) private_loop: RefCell<Option<EventLoop>>,
     pub(super) acceptor: RefCell<Acceptor>,
+    pub(super) admission: RefCell<Admission>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) drain: RefCell<Option<Drain>>,
+    pub(super) timeouts: Cell<Timeouts>,
+    /// A descriptor that is given up when the process has no others, to answer those who wait.
+    pub(super) reserve: Cell<Option<OwnedFd>>,
     pub(super) pending: RefCell<VecDeque<Pending>>,
     pub(super) children: RefCell<Vec<TcpSocket>>,
     pub(super) hook: RefCell<Option<Rc<Hook>>>,
     pub(super) new_connection: Signal<TcpServer>,
     pub(super) pending_connection_available: Signal<TcpServer>,
     pub(super) accept_error: Signal<TcpServer, SocketError>,
+    pub(super) state_changed: Signal<TcpServer, ServerState>,
+    pub(super) refused: Signal<TcpServer, RefusedClient>,
+    pub(super) drained: Signal<TcpServer, DrainReport>,
     pub(super) listening: Cell<Option<Listening>>,
+    /// The state as other threads see it, and what of it was not told yet.
+    pub(super) state: Cell<ServerState>,
+    pub(super) untold_states: RefCell<VecDeque<ServerState>>,
     pub(super) backlog: Cell<u32>,
     pub(super) last_error: Cell<SocketError>,
     pub(super) error_text: Cell<&'static str>,
     pub(super) object_name: RefCell<String>,
     /// Whether the loop is to begin a new batch.
     pub(super) resting: Cell<bool>,
+    /// Whether the loop is to look when the server can go on.
+    pub(super) waiting: Cell<bool>,
     /// Whether the owner has dropped the server.
     pub(super) gone: Cell<bool>,
 }
@@ -53,22 +75,38 @@ pub(super) struct Listening {
 
 impl ServerCore {
     pub(super) fn new(event_loop: &Rc<LoopCore>) -> Rc<Self> {
+        let now = event_loop.driver.borrow().now();
+        let ledger = Arc::new(Ledger::new(Bell::new(event_loop.waker()), now));
+        let chance = Chance::new(event_loop.driver.borrow_mut().seed());
+        event_loop.host(&ledger);
         Rc::new(Self {
             event_loop: Rc::clone(event_loop),
             private_loop: RefCell::default(),
-            acceptor: RefCell::new(Acceptor::new()),
+            acceptor: RefCell::new(Acceptor::new(chance)),
+            admission: RefCell::new(Admission::new(Arc::clone(&ledger))),
+            ledger,
+            desk: Arc::new(Desk::new(event_loop.waker())),
+            drain: RefCell::default(),
+            timeouts: Cell::default(),
+            reserve: Cell::default(),
             pending: RefCell::default(),
             children: RefCell::default(),
             hook: RefCell::default(),
             new_connection: Signal::new(),
             pending_connection_available: Signal::new(),
             accept_error: Signal::new(),
+            state_changed: Signal::new(),
+            refused: Signal::new(),
+            drained: Signal::new(),
             listening: Cell::new(None),
+            state: Cell::default(),
+            untold_states: RefCell::default(),
             backlog: Cell::new(u32::MAX),
             last_error: Cell::new(SocketError::Unknown),
             error_text: Cell::new(""),
             object_name: RefCell::default(),
             resting: Cell::new(false),
+            waiting: Cell::new(false),
             gone: Cell::new(false),
         })
     }
@@ -80,6 +118,11 @@ impl ServerCore {
 
     pub(super) fn endpoint(&self) -> Endpoint {
         self.listening.get().map_or(Endpoint::new(HostAddress::NULL, 0), |listening| listening.endpoint)
+    }
+
+    /// Makes a call of the program's; `None` when it panicked and that was caught.
+    pub(super) fn call<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
+        self.event_loop.call(Some(&self.ledger), call)
     }
 
     /// Notes an error as the last one.
@@ -99,6 +142,13 @@ impl ServerCore {
         self.new_connection.disconnect_all();
         self.pending_connection_available.disconnect_all();
         self.accept_error.disconnect_all();
+        self.state_changed.disconnect_all();
+        self.refused.disconnect_all();
+        self.drained.disconnect_all();
+        self.desk.close();
+        let drain = self.drain.take();
+        drop(drain);
+        self.ledger.set_phase(DrainPhase::None);
         let hook = self.hook.take();
         drop(hook);
         self.close();

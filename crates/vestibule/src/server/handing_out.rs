@@ -1,19 +1,17 @@
 use super::core::{Pending, ServerCore};
 use super::tcp_server::TcpServer;
 use crate::error::{Error, Operation, Rejected, SocketError};
-use crate::socket::{SocketCore, TcpSocket};
+use crate::socket::TcpSocket;
 use std::rc::Rc;
 
 impl ServerCore {
     fn take(self: &Rc<Self>) -> Option<TcpSocket> {
         let connection = self.pending.borrow_mut().pop_front()?;
         self.acceptor.borrow_mut().taken(1);
+        self.count_pending();
         self.update_credit();
         Some(match connection {
-            Pending::Incoming(connection) => {
-                let (transport, peer) = connection.into_parts();
-                TcpSocket::owning(SocketCore::adopt(&self.event_loop, transport, peer))
-            }
+            Pending::Incoming(connection) => connection.into_socket(&self.event_loop),
             Pending::Socket(socket) => {
                 socket.set_pending(false);
                 socket

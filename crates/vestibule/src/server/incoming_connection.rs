@@ -1,8 +1,12 @@
 use crate::address::HostAddress;
+use crate::admission::Permit;
 use crate::driver::Transport;
+use crate::event_loop::{LoopCore, Timeouts};
+use crate::socket::{SocketCore, TcpSocket};
 use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 /// A connection that was accepted and is not a socket yet: what
 /// [`set_incoming_connection`](crate::TcpServer::set_incoming_connection) hands out.
@@ -27,21 +31,60 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// ```
 pub struct IncomingConnection {
     transport: Transport,
+    /// Given back when the descriptor is closed.
+    permit: Permit,
     peer: SocketAddr,
     local: Option<SocketAddr>,
+    timeouts: Timeouts,
 }
 
 impl IncomingConnection {
-    pub(crate) fn new(transport: Transport, peer: SocketAddr, local: Option<SocketAddr>) -> Self {
-        Self { transport, peer, local }
+    pub(crate) fn new(
+        transport: Transport,
+        permit: Permit,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        timeouts: Timeouts,
+    ) -> Self {
+        Self { transport, permit, peer, local, timeouts }
     }
 
-    pub(crate) fn into_parts(self) -> (Transport, SocketAddr) {
-        (self.transport, self.peer)
+    /// A socket of the connection, on a loop.
+    pub(crate) fn into_socket(self, event_loop: &Rc<LoopCore>) -> TcpSocket {
+        let transport = self.transport.with_permit(Some(self.permit));
+        let socket = TcpSocket::owning(SocketCore::adopt(event_loop, transport, self.peer));
+        if self.timeouts.is_limited() {
+            socket.set_timeouts(self.timeouts);
+        }
+        socket
+    }
+
+    /// The connection as a stream of `std`, and its place among the open connections of the server, which is to be kept
+    /// as long as the stream.
+    ///
+    /// ```
+    /// use std::{io::Write, thread};
+    /// use vestibule::{EventLoop, IncomingConnection, Limits, TcpServer};
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let server = TcpServer::bind(&event_loop, "127.0.0.1:0")?;
+    /// server.set_limits(Limits::new().max_connections(50)); // so never more than 50 threads
+    /// server.set_incoming_connection(|_: &TcpServer, connection: IncomingConnection| {
+    ///     let (mut stream, permit) = connection.into_parts();
+    ///     thread::spawn(move || {
+    ///         let _ = stream.write_all(b"served in a thread\n");
+    ///         drop(stream);
+    ///         drop(permit); // now the next client may come in
+    ///     });
+    /// });
+    /// # Ok::<(), vestibule::Error>(())
+    /// ```
+    pub fn into_parts(self) -> (TcpStream, Permit) {
+        (self.transport.into_descriptor().into(), self.permit)
     }
 
     /// The same connection, now in the program's hands.
-    pub(super) fn shared(self) -> Self {
+    pub(crate) fn shared(self) -> Self {
         Self { transport: self.transport.into_shared(), ..self }
     }
 
@@ -72,13 +115,15 @@ impl AsFd for IncomingConnection {
     }
 }
 
+/// The descriptor alone: limits count the connection no more, see [`IncomingConnection::into_parts`].
 impl From<IncomingConnection> for OwnedFd {
     fn from(connection: IncomingConnection) -> Self {
-        connection.transport.into()
+        connection.transport.into_descriptor()
     }
 }
 
-/// The stream is blocking, as streams of `std` are.
+/// The stream is blocking, as streams of `std` are. Limits count the connection no more, see
+/// [`IncomingConnection::into_parts`].
 impl From<IncomingConnection> for TcpStream {
     fn from(connection: IncomingConnection) -> Self {
         OwnedFd::from(connection).into()

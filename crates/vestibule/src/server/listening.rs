@@ -1,10 +1,10 @@
 use super::core::{Listening, Pending, ServerCore};
 use super::listen_options::ListenOptions;
+use super::state::ServerState;
 use super::tcp_server::TcpServer;
 use crate::address::{Endpoint, HostAddress};
 use crate::driver::{ListenRequest, Token};
 use crate::error::{Error, Operation, Result, SocketError};
-use crate::socket::SocketCore;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -13,6 +13,9 @@ impl ServerCore {
     fn refuse_listening(&self, operation: Operation) -> Option<Error> {
         if self.gone.get() {
             return Some(Error::said(operation, SocketError::Operation, "the server was dropped"));
+        }
+        if self.drain.borrow().is_some() {
+            return Some(Error::said(operation, SocketError::Operation, "the server is draining"));
         }
         self.listening.get().map(|_| Error::already_listening(operation))
     }
@@ -27,13 +30,16 @@ impl ServerCore {
             no_delay: options.no_delay,
             reuse_port: options.reuse_port,
         };
+        self.set_state(ServerState::Starting);
         let result = self.event_loop.driver.borrow_mut().listen(&request);
         match result {
             Ok((token, endpoint)) => {
                 self.started(token, endpoint);
+                self.check_backlog(token, options.backlog.or_else(|| self.asked_backlog()));
                 Ok(())
             }
             Err(failed) => {
+                self.update_state();
                 Err(self.noted(Error::system(failed.operation, failed.error).at(options.endpoint)))
             }
         }
@@ -60,31 +66,54 @@ impl ServerCore {
         self.listening.set(Some(Listening { token, endpoint }));
         self.event_loop.servers.insert(token, Rc::clone(self));
         self.acceptor.borrow_mut().started_listening();
+        self.event_loop.driver.borrow().releases().add(self.ledger.bell());
+        self.fill_reserve();
         self.update_credit();
     }
 
+    /// The backlog, if the program has asked for a certain one.
+    fn asked_backlog(&self) -> Option<u32> {
+        Some(self.backlog.get()).filter(|backlog| *backlog != u32::MAX)
+    }
+
+    /// Says so when the system gave a shorter queue than was asked for.
+    fn check_backlog(&self, token: Token, asked: Option<u32>) {
+        let Some(asked) = asked else { return };
+        let queue = self.event_loop.driver.borrow().kernel_queue(token);
+        if let Some(queue) = queue.filter(|queue| queue.limit < asked) {
+            crate::log::warning!(
+                "the backlog of {} is {} and not {asked}: the system allows no more (on Linux net.core.somaxconn)",
+                self.endpoint(),
+                queue.limit,
+            );
+        }
+    }
+
     /// Closes the listener; what is pending stays.
-    pub(super) fn stop_listening(&self) {
+    pub(super) fn stop_listening(self: &Rc<Self>) {
         if let Some(listening) = self.listening.take() {
+            if self.acceptor.borrow().is_exhausted() {
+                self.note_end_of_episode();
+            }
             self.acceptor.borrow_mut().stopped_listening();
+            self.reserve.take();
             self.event_loop.close(listening.token);
             let entry = self.event_loop.servers.remove(listening.token);
             drop(entry);
+            self.update_state();
         }
     }
 
     /// Closes the listener and, gracefully, what is pending.
-    pub(super) fn close(&self) {
+    pub(super) fn close(self: &Rc<Self>) {
         self.stop_listening();
         let pending = self.pending.take();
         self.acceptor.borrow_mut().taken(pending.len());
+        self.count_pending();
         for connection in pending {
             match connection {
                 Pending::Socket(socket) => drop(socket),
-                Pending::Incoming(connection) => {
-                    let (transport, peer) = connection.into_parts();
-                    SocketCore::adopt(&self.event_loop, transport, peer).abandon();
-                }
+                Pending::Incoming(connection) => drop(connection.into_socket(&self.event_loop)),
             }
         }
     }
@@ -101,7 +130,7 @@ impl TcpServer {
     /// # Errors
     ///
     /// When the server listens already ([`Error::is_already_listening`]), which disturbs nothing and is not noted as the
-    /// last error; and when the system refuses: `AddressInUse`, `SocketAddressNotAvailable`, `SocketAccess` without the
+    /// last error; when it is [draining](Self::drain); and when the system refuses: `AddressInUse`, `SocketAddressNotAvailable`, `SocketAccess` without the
     /// privilege for the port, `SocketResource` without descriptors, `UnsupportedSocketOperation` for an address that
     /// cannot be listened on. The server stays as it was, and nothing stays open.
     pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<()> {

@@ -1,18 +1,33 @@
 //! [`TcpServer`]: listens, accepts, and hands connections out.
 
 mod accepting;
+mod answer;
 mod children;
 mod core;
+mod credit;
+mod desk;
+mod draining;
+mod failing;
 mod handing_out;
+mod handle;
+mod hook;
 mod incoming_connection;
 mod listen_options;
 mod listening;
+mod pausing;
+mod refusing;
+mod state;
 mod tcp_server;
 mod waiting;
 mod weak;
 
+pub use answer::Answer;
+pub use draining::{DrainOptions, DrainReport};
+pub use handle::ServerHandle;
 pub use incoming_connection::IncomingConnection;
 pub use listen_options::ListenOptions;
+pub use refusing::RefusedClient;
+pub use state::ServerState;
 pub use tcp_server::TcpServer;
 pub use weak::WeakTcpServer;
 

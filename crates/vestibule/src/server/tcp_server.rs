@@ -1,10 +1,12 @@
 use super::core::ServerCore;
 use super::listen_options::ListenOptions;
+use super::refusing::RefusedClient;
+use super::state::ServerState;
 use super::weak::WeakTcpServer;
 use crate::address::Endpoint;
 use crate::driver::Driver;
 use crate::error::{Error, Result, SocketError};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, Timeouts};
 use crate::signal::Signal;
 use std::fmt;
 use std::rc::Rc;
@@ -138,6 +140,29 @@ impl TcpServer {
     #[must_use]
     pub fn accept_error(&self) -> &Signal<Self, SocketError> {
         &self.core.accept_error
+    }
+
+    /// The server's [state](ServerState) became another; told in the loop's next turn, each change by itself.
+    #[must_use]
+    pub fn state_changed(&self) -> &Signal<Self, ServerState> {
+        &self.core.state_changed
+    }
+
+    /// A client was accepted and not let in, see [`Limits`](crate::Limits).
+    #[must_use]
+    pub fn refused(&self) -> &Signal<Self, RefusedClient> {
+        &self.core.refused
+    }
+
+    /// Limits how long connections may take for what, from the moment at which a socket is made of one. Those that were
+    /// made before keep theirs.
+    pub fn set_timeouts(&self, timeouts: Timeouts) {
+        self.core.timeouts.set(timeouts);
+    }
+
+    /// The time-outs of connections to come. Default: none.
+    pub fn timeouts(&self) -> Timeouts {
+        self.core.timeouts.get()
     }
 
     /// The last error that occurred, `Unknown` before the first; success does not clear it. The reference's

@@ -1,11 +1,11 @@
 use super::core::ServerCore;
 use super::tcp_server::TcpServer;
+use crate::acceptor::{Course, Until};
 use crate::driver::Interest;
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::Also;
-use rustix::io::Errno;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl ServerCore {
     fn wait_for_new_connection(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
@@ -16,19 +16,24 @@ impl ServerCore {
             let words = "the server is not listening";
             return Err(Error::said(Operation::WaitForNewConnection, SocketError::Operation, words));
         }
-        let before = self.acceptor.borrow().accepted_in_all();
+        let before = self.acceptor.borrow().let_in_all();
         let wait = self.event_loop.begin_wait(timeout);
         loop {
             wait.begin_batch();
+            self.answer_requests();
             self.update_credit();
-            let listener = self.listening.get().filter(|_| self.credit() > 0);
+            let course = self.course();
+            let listener = self.listening.get().filter(|_| course.credit() > 0);
             let interest = listener.map(|it| Interest::readable(it.token));
-            let ready = wait.round(interest.as_slice(), Also::Nothing, self.retry_at());
+            let ready = wait.round(interest.as_slice(), self.also(course), self.wake_up_at(course));
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
             if !ready.is_empty() {
                 self.accept_batch();
             }
-            if self.acceptor.borrow().accepted_in_all() > before {
+            self.answer_requests();
+            self.advance_drain();
+            self.tell_states();
+            if self.acceptor.borrow().let_in_all() > before {
                 return Ok(true);
             }
             if self.gone.get() || self.listening.get().is_none() {
@@ -42,19 +47,14 @@ impl ServerCore {
         }
     }
 
-    /// Accepts what waits, as far as the acceptor allows.
-    fn accept_batch(self: &Rc<Self>) {
-        while self.credit() > 0 {
-            let Some(listening) = self.listening.get() else {
-                return;
-            };
-            let result = self.event_loop.driver.borrow_mut().accept(listening.token);
-            match result {
-                Ok((transport, peer)) => self.accepted(transport, peer),
-                Err(Errno::AGAIN) => return,
-                Err(errno) => self.accept_failed(errno),
-            }
-        }
+    /// Whether other threads may end what the server waits for.
+    fn also(&self, course: Course) -> Also {
+        let others = self.desk.is_staffed() || course == Course::Stop(Until::APlaceIsFree);
+        if others { Also::OtherThreads } else { Also::Nothing }
+    }
+
+    fn wake_up_at(&self, course: Course) -> Option<Instant> {
+        [course.until(), self.drain_deadline()].into_iter().flatten().min()
     }
 }
 

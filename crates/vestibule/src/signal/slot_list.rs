@@ -16,7 +16,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct SlotList<F: ?Sized> {
     slots: RefCell<Vec<Slot<F>>>,
-    blocked: Cell<u8>,
+    blocked: Cell<u16>,
 }
 
 #[derive(Debug)]
@@ -70,6 +70,11 @@ impl<F: ?Sized> SlotList<F> {
     pub(crate) fn set_blocked(&self, tag: u8, blocked: bool) {
         let mask = 1 << tag;
         self.blocked.set(if blocked { self.blocked.get() | mask } else { self.blocked.get() & !mask });
+    }
+
+    /// Whether the signal of this tag has slots that run.
+    pub(crate) fn has(&self, tag: u8) -> bool {
+        !self.is_blocked(tag) && self.slots.borrow().iter().any(|slot| tag_of(slot.key) == tag)
     }
 
     pub(crate) fn is_blocked(&self, tag: u8) -> bool {

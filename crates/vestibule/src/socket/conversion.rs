@@ -35,8 +35,7 @@ impl TcpSocket {
     /// Does not block and makes no system call. What the peer has sent is announced by `ready_read` in the loop's next
     /// turns. The reference's `setSocketDescriptor`.
     pub fn from_incoming(event_loop: &EventLoop, connection: IncomingConnection) -> Self {
-        let (transport, peer) = connection.into_parts();
-        Self::owning(SocketCore::adopt(event_loop.core(), transport.into_shared(), peer))
+        connection.shared().into_socket(event_loop.core())
     }
 
     /// A socket of a connected descriptor; the reference's `setSocketDescriptor`. Does not block.
@@ -50,7 +49,7 @@ impl TcpSocket {
     pub fn from_descriptor(event_loop: &EventLoop, descriptor: OwnedFd) -> Result<Self> {
         match check_connected(descriptor.as_fd()) {
             Ok(peer) => {
-                let transport = Transport::Descriptor { descriptor, shared: true };
+                let transport = Transport::brought(descriptor);
                 Ok(Self::owning(SocketCore::adopt(event_loop.core(), transport, peer)))
             }
             Err(error) => Err(Error::system(Operation::AdoptSocket, error).with_descriptor(descriptor)),
@@ -90,7 +89,7 @@ impl TcpSocket {
         let failed = |error: io::Error| Error::system(Operation::IntoStd, error);
         match self.core().take_transport() {
             Some(transport) => {
-                let stream = TcpStream::from(OwnedFd::from(transport));
+                let stream = TcpStream::from(transport.into_descriptor());
                 match stream.set_nonblocking(false) {
                     Ok(()) => Ok(stream),
                     Err(error) => Err(Rejected { error: failed(error), value: self }),

@@ -1,3 +1,4 @@
+use super::end_reason::EndReason;
 use super::outgoing::Outgoing;
 use super::read_buffer::ReadBuffer;
 use super::socket_signal::SocketSlots;
@@ -5,6 +6,7 @@ use super::state::SocketState;
 use super::tcp_socket::TcpSocket;
 use super::telling::Tale;
 use super::write_buffer::WriteBuffer;
+use crate::admission::DrainPhase;
 use crate::driver::{Token, Transport};
 use crate::error::SocketError;
 use crate::event_loop::LoopCore;
@@ -13,6 +15,7 @@ use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 /// A connection, shared by its owner, the loop and whoever looks at it.
 ///
@@ -46,6 +49,8 @@ pub(crate) struct SocketCore {
     /// What was told; the truth is in `phase`.
     pub(super) state: Cell<SocketState>,
     pub(super) error: Cell<SocketError>,
+    /// What ended the connection, once something has.
+    pub(super) end_reason: Cell<Option<EndReason>>,
 }
 
 /// The size is part of what an idle connection costs.
@@ -95,6 +100,12 @@ pub(super) enum Flag {
     Broken = 2048,
     /// It was over before everything that was written was sent.
     Cut = 4096,
+    /// The server is draining.
+    Draining = 8192,
+    /// That was not told yet.
+    DrainUntold = 16384,
+    /// It has time-outs.
+    Watched = 32768,
 }
 
 impl SocketCore {
@@ -108,12 +119,19 @@ impl SocketCore {
 
     /// Takes over a connection; one that belongs to another kind of loop is born closed.
     pub(crate) fn adopt(event_loop: &Rc<LoopCore>, transport: Transport, peer: SocketAddr) -> Rc<Self> {
+        let ledger = transport.permit().map(|permit| Arc::clone(permit.ledger()));
         let token = event_loop.driver.borrow_mut().adopt(transport);
         let socket = Rc::new(Self::bare(event_loop, token.unwrap_or(Token::NOWHERE), peer, Phase::Open));
         socket.state.set(SocketState::Connected);
         if let Some(token) = token {
             event_loop.sockets.insert(token, Rc::clone(&socket));
             socket.update_reading();
+            if let Some(ledger) = ledger {
+                event_loop.host(&ledger);
+                if ledger.phase() != DrainPhase::None {
+                    socket.drain();
+                }
+            }
         } else {
             socket.phase.set(Phase::Closed);
             socket.lost(SocketError::UnsupportedSocketOperation);
@@ -144,6 +162,7 @@ impl SocketCore {
             phase: Cell::new(phase),
             state: Cell::new(SocketState::Unconnected),
             error: Cell::new(SocketError::Unknown),
+            end_reason: Cell::new(None),
         }
     }
 
@@ -168,6 +187,9 @@ impl SocketCore {
         {
             self.set(flag, false);
         }
+        self.set(Flag::Draining, false);
+        self.set(Flag::DrainUntold, false);
+        self.end_reason.set(None);
         self.token.set(Token::NOWHERE);
         self.granted.set(0);
         self.untold.set(0);
@@ -222,6 +244,7 @@ impl SocketCore {
     pub(super) fn lost(&self, error: SocketError) {
         self.error.set(error);
         self.set(Flag::Broken, !self.has(Flag::InputEnded));
+        self.end_because(EndReason::Broken);
         self.note(Tale::Error);
         if self.state.get() == SocketState::Connected {
             self.note(Tale::Closing);
@@ -235,6 +258,9 @@ impl SocketCore {
         self.drop_output();
         if self.is_abandoned() {
             self.event_loop.departing.forget(self.token());
+        }
+        if self.set(Flag::Watched, false) {
+            self.event_loop.watches.forget(self.token());
         }
         let entry = self.event_loop.sockets.remove(self.token());
         drop(entry);

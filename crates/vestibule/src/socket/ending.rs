@@ -1,4 +1,5 @@
 use super::core::{Flag, Phase, SocketCore};
+use super::end_reason::EndReason;
 use super::tcp_socket::TcpSocket;
 use super::telling::{Step, Tale};
 use crate::driver::Token;
@@ -45,6 +46,7 @@ impl SocketCore {
         self.note(Tale::FinishedFirst);
         let ends = self.is_open() && !self.has(Flag::HalfOpen);
         if ends {
+            self.end_because(EndReason::Peer);
             self.error.set(SocketError::RemoteHostClosed);
             self.note(Tale::Error);
             self.note(Tale::LastWordsSaid);
@@ -68,6 +70,9 @@ impl SocketCore {
     }
 
     fn disconnect_from_host(self: &Rc<Self>) {
+        if self.has_connection() {
+            self.end_because(EndReason::Here);
+        }
         if self.is_connecting() {
             self.outgoing().end_when_connected.set(true);
         } else if self.unbind() {
@@ -91,6 +96,7 @@ impl SocketCore {
         if self.is_closed() {
             return;
         }
+        self.end_because(EndReason::Here);
         self.drop_input();
         self.leave();
         self.event_loop.close(self.token());

@@ -66,6 +66,9 @@ impl SocketCore {
         if buffer.is_empty() {
             return self.event_loop.buffers.give_read_buffer(buffer);
         }
+        if self.has(Flag::Watched) {
+            self.event_loop.watches.received(&self.event_loop, self.token(), buffer.len());
+        }
         self.add_input(buffer);
         self.tell_ready_read();
     }
@@ -187,6 +190,7 @@ impl Drop for Delivering<'_> {
     fn drop(&mut self) {
         self.0.set(Flag::Delivering, false);
         self.0.keep_input();
+        self.0.look_soon();
     }
 }
 

@@ -117,6 +117,7 @@ impl SocketCore {
             if left > 0 {
                 return sent;
             }
+            self.look_soon();
         }
         if self.phase.get() == Phase::Ending {
             self.finish();
@@ -133,6 +134,10 @@ impl SocketCore {
                 self.set(Flag::Stalled, length < bytes.len());
                 let number = u32::try_from(length).unwrap_or(u32::MAX);
                 self.sent.set(self.sent.get().saturating_add(number));
+                if self.has(Flag::Watched) {
+                    let unsent = length < bytes.len();
+                    self.event_loop.watches.sent(&self.event_loop, self.token(), length, unsent);
+                }
                 if length > 0 && !self.is_abandoned() {
                     self.untold.set(self.untold.get().saturating_add(number));
                     self.note(Tale::BytesWritten);

@@ -43,6 +43,7 @@ pub(super) enum SignalKind {
     ErrorOccurred,
     ReadChannelFinished,
     Disconnected,
+    Draining,
 }
 
 /// What a signal of a socket carries.

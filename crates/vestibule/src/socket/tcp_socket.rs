@@ -1,4 +1,5 @@
 use super::core::{Flag, SocketCore};
+use super::end_reason::EndReason;
 use super::socket_signal::{SignalKind, SocketSignal, SocketSlots};
 use super::state::SocketState;
 use super::weak::WeakTcpSocket;
@@ -148,6 +149,22 @@ impl TcpSocket {
     #[must_use]
     pub fn disconnected(&self) -> SocketSignal<'_> {
         SocketSignal::new(self.slots(), SignalKind::Disconnected)
+    }
+
+    /// The server that let the connection in is [draining](crate::TcpServer::drain): what is under way is to be brought to its
+    /// end.
+    ///
+    /// A socket with a slot here ends its connection itself, until the deadline. One without is ended as soon as nothing of
+    /// it is unread or unsent.
+    #[must_use]
+    pub fn draining(&self) -> SocketSignal<'_> {
+        SocketSignal::new(self.slots(), SignalKind::Draining)
+    }
+
+    /// What ended the connection, known from the moment in which it begins to end, so in slots of `disconnected`; `None`
+    /// before.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.core.end_reason.get()
     }
 
     /// Whether the connection could be handed to a server.

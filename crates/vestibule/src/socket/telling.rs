@@ -81,6 +81,7 @@ impl SocketCore {
 
     pub(super) fn forget_tales(&self) {
         self.tales.set(0);
+        self.set(Flag::DrainUntold, false);
         if let Some(outgoing) = self.outgoing_if_any() {
             outgoing.steps.take();
         }
@@ -112,7 +113,7 @@ impl SocketCore {
     /// Whether anything was noted and not yet told.
     pub(super) fn has_tales(&self) -> bool {
         let has_steps = |outgoing: &Outgoing| !outgoing.steps.borrow().is_empty();
-        self.tales.get() != 0 || self.outgoing_if_any().is_some_and(has_steps)
+        self.tales.get() != 0 || self.has(Flag::DrainUntold) || self.outgoing_if_any().is_some_and(has_steps)
     }
 
     /// Tells everything that was noted. Inside itself it does nothing: the outer one goes on. Of a socket that waits
@@ -128,6 +129,8 @@ impl SocketCore {
             } else if let Some(tale) = self.take_tale() {
                 let bytes = if tale == Tale::BytesWritten { self.untold.take() } else { 0 };
                 self.tell_one(tale, self.error.get(), bytes);
+            } else if self.has(Flag::DrainUntold) {
+                self.tell_drain();
             } else {
                 return;
             }
@@ -145,6 +148,7 @@ impl SocketCore {
     pub(crate) fn tell_deferred(self: &Rc<Self>) {
         self.set(Flag::Queued, false);
         self.tell();
+        self.end_if_idle();
     }
 
     fn tell_one(self: &Rc<Self>, tale: Tale, error: SocketError, bytes: u32) {
@@ -190,7 +194,12 @@ impl SocketCore {
     pub(super) fn emit(self: &Rc<Self>, kind: SignalKind, told: Told) {
         if let Some(slots) = self.slots.get() {
             let view = self.view();
-            slots.emit(kind as u8, |slot| slot(&view, told));
+            let emit = || slots.emit(kind as u8, |slot| slot(&view, told));
+            if !self.event_loop.contains_panics() {
+                emit();
+            } else if self.event_loop.call(self.ledger().as_deref(), emit).is_none() {
+                self.panicked();
+            }
         }
     }
 }
@@ -202,6 +211,7 @@ impl Drop for Telling<'_> {
     fn drop(&mut self) {
         self.0.set(Flag::Telling, false);
         self.0.tell_later();
+        self.0.look_soon();
         if self.0.is_closed() && !self.0.has_tales() {
             self.0.leave_parent();
         }

@@ -1,7 +1,8 @@
 //! The naive model, and the commands that it runs on itself and on the acceptor.
 
 use super::BATCH;
-use crate::acceptor::{AcceptErrorClass, AcceptVerdict, Acceptor};
+use crate::acceptor::{AcceptErrorClass, AcceptVerdict, Acceptor, Chance, Course, Leftover, Moment, Until};
+use crate::admission::RefusalReason;
 use AcceptErrorClass::{Broken, Connection, Nothing, Resources, Unknown};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -24,6 +25,11 @@ pub(super) enum Command {
     SetLimit(usize),
     Listen,
     Close,
+    /// So many places are free under the limits of open connections.
+    SetFree(usize),
+    /// What happens to clients over those limits.
+    SetRefuses(bool),
+    Drain(Leftover),
     NextTurn,
     /// Milliseconds.
     Sleep(u64),
@@ -43,18 +49,25 @@ pub(super) fn commands() -> impl Strategy<Value = Command> {
         1 => limit.prop_map(Command::SetLimit),
         2 => Just(Command::Listen),
         1 => Just(Command::Close),
+        2 => prop_oneof![0usize..4, Just(usize::MAX)].prop_map(Command::SetFree),
+        1 => any::<bool>().prop_map(Command::SetRefuses),
+        1 => prop::sample::select(vec![Leftover::Serve, Leftover::Refuse]).prop_map(Command::Drain),
         3 => Just(Command::NextTurn),
         2 => (0u64..1000).prop_map(Command::Sleep),
     ]
 }
 
 /// The same rules with no cleverness at all.
+#[allow(clippy::struct_excessive_bools, reason = "as naive as can be")]
 pub(super) struct Model {
     acceptor: Acceptor,
     listening: bool,
     paused: bool,
     limit: usize,
     pending: usize,
+    free: usize,
+    refuses: bool,
+    draining: Option<Leftover>,
     accepted: u64,
     turn: u64,
     /// How many accepts were tried in this turn, whatever came of them.
@@ -69,11 +82,14 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn new() -> Self {
         Self {
-            acceptor: Acceptor::new(),
+            acceptor: Acceptor::new(Chance::new(1)),
             listening: false,
             paused: false,
             limit: 30,
             pending: 0,
+            free: usize::MAX,
+            refuses: false,
+            draining: None,
             accepted: 0,
             turn: 0,
             tried: 0,
@@ -83,21 +99,46 @@ impl Model {
         }
     }
 
-    /// The pause after the failures of an episode: 5 ms, twice as long after each, 500 ms at most.
+    fn course(&self, turn: u64) -> Course {
+        let free = if self.free == 0 { Err(RefusalReason::TooManyConnections) } else { Ok(self.free) };
+        self.acceptor.course(&Moment { turn, free, rate: None, refuses: self.refuses })
+    }
+
+    /// The longest pause after the failures of an episode: 5 ms, twice as long after each, 500 ms at most.
     fn pause(&self) -> Duration {
         let doubled = (1..self.failures.len()).fold(5, |pause: u64, _| pause.saturating_mul(2));
         Duration::from_millis(doubled.min(500))
     }
 
-    fn may_try(&self) -> bool {
-        self.listening && !self.paused && !self.waiting && self.pending < self.limit
+    /// What is to happen to the next client, with a whole batch before it.
+    fn expected(&self) -> Course {
+        if !self.listening || self.paused {
+            return Course::Stop(Until::Told);
+        }
+        if self.waiting {
+            return Course::Stop(Until::Time(self.acceptor.retry_at()));
+        }
+        if self.draining == Some(Leftover::Refuse) {
+            return Course::Refuse(RefusalReason::Draining, BATCH);
+        }
+        if self.pending >= self.limit {
+            return Course::Stop(Until::Told);
+        }
+        if self.free == 0 && self.refuses {
+            return Course::Refuse(RefusalReason::TooManyConnections, BATCH);
+        }
+        if self.free == 0 {
+            return Course::Stop(Until::APlaceIsFree);
+        }
+        let places = self.free.min(self.limit - self.pending);
+        Course::Accept(u32::try_from(places).unwrap_or(u32::MAX).min(BATCH))
     }
 
     pub(super) fn run(&mut self, command: Command) -> Result<(), TestCaseError> {
         match command {
             Command::Accept { append } => self.accept(append)?,
             Command::AcceptAll => {
-                for _ in 0..self.acceptor.credit(self.turn) {
+                for _ in 0..self.course(self.turn).credit() {
                     self.accept(true)?;
                 }
             }
@@ -118,6 +159,12 @@ impl Model {
             Command::SetPaused(paused) => {
                 self.acceptor.set_paused(paused);
                 self.paused = paused;
+            }
+            Command::SetFree(free) => self.free = free,
+            Command::SetRefuses(refuses) => self.refuses = refuses,
+            Command::Drain(leftover) => {
+                self.acceptor.drain(leftover);
+                (self.draining, self.paused) = (Some(leftover), false);
             }
             Command::SetLimit(limit) => {
                 self.acceptor.set_limit(limit);
@@ -141,20 +188,28 @@ impl Model {
     fn close(&mut self) {
         if self.listening {
             self.acceptor.stopped_listening();
-            (self.listening, self.waiting) = (false, false);
+            (self.listening, self.waiting, self.draining) = (false, false, None);
             self.failures.clear();
         }
     }
 
     /// The driver accepts only with credit.
     fn accept(&mut self, append: bool) -> Result<(), TestCaseError> {
-        if self.acceptor.credit(self.turn) == 0 {
+        let course = self.course(self.turn);
+        if course.credit() == 0 {
             return Ok(());
         }
-        self.acceptor.accepted(self.turn);
+        let recovered = self.acceptor.accepted(self.turn);
+        prop_assert_eq!(recovered, !self.failures.is_empty(), "any accept ends an episode");
         self.tried += 1;
         self.accepted += 1;
         self.failures.clear();
+        if !matches!(course, Course::Accept(_)) {
+            return Ok(()); // it is refused
+        }
+        prop_assert!(self.free > 0, "let in without a place");
+        self.acceptor.let_in(None, self.now);
+        self.free -= usize::from(self.free < usize::MAX);
         if append {
             self.acceptor.appended();
             self.pending += 1;
@@ -164,7 +219,7 @@ impl Model {
     }
 
     fn fail(&mut self, class: AcceptErrorClass) -> Result<(), TestCaseError> {
-        if self.acceptor.credit(self.turn) == 0 {
+        if self.course(self.turn).credit() == 0 {
             return Ok(());
         }
         let verdict = self.acceptor.accept_failed(class, self.turn, self.now);
@@ -176,7 +231,9 @@ impl Model {
                 prop_assert_eq!(verdict, AcceptVerdict::BackOff { tell }, "told once an episode");
                 self.failures.push(self.now);
                 self.waiting = true;
-                prop_assert_eq!(self.acceptor.retry_at(), Some(self.now + self.pause()));
+                let wait = self.acceptor.retry_at().map(|at| at - self.now);
+                let (shortest, longest) = (self.pause() / 2, self.pause());
+                prop_assert!(wait > Some(shortest) && wait <= Some(longest), "{wait:?} of {longest:?}");
             }
             Broken => {
                 prop_assert_eq!(verdict, AcceptVerdict::StopListening);
@@ -190,14 +247,17 @@ impl Model {
         let left = BATCH.checked_sub(self.tried);
         prop_assert!(left.is_some(), "{} accepts in one turn", self.tried);
         let left = left.unwrap_or(0);
-        let places = u32::try_from(self.limit.saturating_sub(self.pending)).unwrap_or(u32::MAX);
-        let credit = if self.may_try() { places.min(left) } else { 0 };
-        prop_assert_eq!(self.acceptor.credit(self.turn), credit);
-        prop_assert_eq!(self.acceptor.waits_for_next_turn(self.turn), self.may_try() && left == 0);
-        let next = if self.may_try() { places.min(BATCH) } else { 0 };
-        prop_assert_eq!(self.acceptor.credit(self.turn + 1), next, "a new turn has a whole batch");
-        let until = self.failures.last().filter(|_| self.waiting).map(|last| *last + self.pause());
-        prop_assert_eq!(self.acceptor.retry_at(), until);
+        let whole = self.expected();
+        prop_assert_eq!(self.course(self.turn + 1), whole, "a new turn has a whole batch");
+        let expected = match whole {
+            Course::Stop(_) => whole,
+            _ if left == 0 => Course::Stop(Until::NextTurn),
+            Course::Accept(number) => Course::Accept(number.min(left)),
+            Course::Refuse(reason, number) => Course::Refuse(reason, number.min(left)),
+        };
+        prop_assert_eq!(self.course(self.turn), expected);
+        prop_assert_eq!(self.acceptor.retry_at().is_some(), self.waiting, "a retry is armed while it waits");
+        prop_assert_eq!(self.acceptor.is_exhausted(), !self.failures.is_empty());
         prop_assert_eq!(self.acceptor.is_listening(), self.listening);
         prop_assert_eq!(self.acceptor.is_paused(), self.paused);
         prop_assert_eq!(self.acceptor.limit(), self.limit);

@@ -20,7 +20,7 @@ impl OsDriver {
         if let Some(local) = local {
             net::bind(&descriptor, &local).map_err(|errno| (Operation::Bind, errno))?;
         }
-        let (slot, generation) = self.connections.insert(Connection::idle(descriptor));
+        let (slot, generation) = self.connections.insert(Connection::idle(descriptor.into()));
         Ok(Token::connection(slot, generation))
     }
 

@@ -1,15 +1,19 @@
 use super::calls::{retried, send_flags};
+use super::descriptor::Descriptor;
 use super::poller::{END, READ, Signs, WATCH, WRITE};
+use crate::admission::Permit;
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, Shutdown, SocketType, sockopt};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// A connection in the table of the driver. It is small: a program may have very many of them.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) descriptor: OwnedFd,
+    pub(super) descriptor: Descriptor,
+    /// Its place among the open connections of a server; given back once the descriptor is closed.
+    pub(super) permit: Option<Permit>,
     /// How many bytes may be received at once; 0 to leave them to the kernel.
     pub(super) credit: u32,
     /// What the poller is asked for now.
@@ -37,13 +41,13 @@ pub(super) const CONNECTING: Flags = 64;
 pub(super) const UNREAD: Flags = 128;
 
 impl Connection {
-    pub(super) fn new(descriptor: OwnedFd, shared: bool) -> Self {
-        Self { descriptor, credit: 0, armed: 0, flags: if shared { SHARED } else { 0 } }
+    pub(super) fn new(descriptor: Descriptor, permit: Option<Permit>, shared: bool) -> Self {
+        Self { descriptor, permit, credit: 0, armed: 0, flags: if shared { SHARED } else { 0 } }
     }
 
     /// A socket that is to be connected.
-    pub(super) fn idle(descriptor: OwnedFd) -> Self {
-        Self { descriptor, credit: 0, armed: 0, flags: IDLE }
+    pub(super) fn idle(descriptor: Descriptor) -> Self {
+        Self { descriptor, permit: None, credit: 0, armed: 0, flags: IDLE }
     }
 
     pub(super) fn has(&self, flag: Flags) -> bool {
@@ -80,7 +84,13 @@ impl Connection {
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        retried(|| net::recv(&self.descriptor, &mut *buffer, RecvFlags::DONTWAIT)).map(|(_, length)| length)
+        let flags = RecvFlags::DONTWAIT;
+        let length =
+            retried(|| net::recv(&self.descriptor, &mut *buffer, flags)).map(|(_, length)| length)?;
+        if let Some(permit) = &self.permit {
+            permit.ledger().received(length);
+        }
+        Ok(length)
     }
 
     /// Whether unread bytes are there: `Ok(false)` means that the peer's end is what comes next.
@@ -93,7 +103,13 @@ impl Connection {
     pub(super) fn send(&self, bytes: &[u8], last: bool) -> Result<usize, Errno> {
         match retried(|| net::send(&self.descriptor, bytes, send_flags(last))) {
             Err(Errno::AGAIN) => Ok(0),
-            result => result,
+            Ok(length) => {
+                if let Some(permit) = &self.permit {
+                    permit.ledger().sent(length);
+                }
+                Ok(length)
+            }
+            failed => failed,
         }
     }
 

@@ -1,5 +1,4 @@
 use super::connection as bits;
-use super::listener::Listener;
 use super::os_driver::OsDriver;
 use super::poller::{END, ERROR, HANGUP, Poller, READ, Signs, WRITE};
 use crate::driver::{Completion, Token};
@@ -44,7 +43,7 @@ impl OsDriver {
             let token = Token::from_u64(number);
             let signs = self.left_of_event.take().unwrap_or(signs);
             let completion = if token.is_listener() {
-                self.next_accepted(token)
+                self.next_acceptable(token)
             } else {
                 self.next_of_connection(token, signs, buffer)
             };
@@ -55,17 +54,10 @@ impl OsDriver {
         None
     }
 
-    /// Stays at the event as long as the listener has credit and clients.
-    fn next_accepted(&mut self, token: Token) -> Option<Completion> {
-        let listener = self.listeners.get(token.slot(), token.generation());
-        match listener.filter(|listener| listener.credit > 0).map(Listener::accept) {
-            Some(Ok((transport, peer))) => Some(Completion::Accepted(token, transport, peer)),
-            Some(Err(Errno::AGAIN)) | None => {
-                self.at += 1;
-                None
-            }
-            Some(Err(errno)) => Some(Completion::Failed(token, errno)),
-        }
+    fn next_acceptable(&mut self, token: Token) -> Option<Completion> {
+        self.at += 1;
+        let listener = self.listeners.get(token.slot(), token.generation())?;
+        listener.granted.then_some(Completion::Acceptable(token))
     }
 
     fn next_of_connection(&mut self, token: Token, signs: Signs, buffer: &mut [u8]) -> Option<Completion> {

@@ -3,6 +3,7 @@ use super::connection::local_address;
 use super::poller::{READ, Signs, WATCH};
 use crate::address::{Endpoint, HostAddress, Kind};
 use crate::driver::Transport;
+use crate::driver::transport::Line;
 use crate::error::Operation;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketType, sockopt};
@@ -15,8 +16,8 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) descriptor: Rc<OwnedFd>,
-    /// How many connections may still be accepted.
-    pub(super) credit: u32,
+    /// Whether connections may be accepted.
+    pub(super) granted: bool,
     /// Whether accepted descriptors are to be blocking.
     pub(super) blocking: bool,
     pub(super) armed: Signs,
@@ -24,11 +25,11 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(descriptor: OwnedFd) -> Self {
-        Self { descriptor: Rc::new(descriptor), credit: 0, blocking: false, armed: 0 }
+        Self { descriptor: Rc::new(descriptor), granted: false, blocking: false, armed: 0 }
     }
 
     pub(super) fn wanted(&self) -> Signs {
-        if self.credit > 0 { READ | WATCH } else { 0 }
+        if self.granted { READ | WATCH } else { 0 }
     }
 
     /// One call; the descriptor is close-on-exec from birth.
@@ -36,7 +37,7 @@ impl Listener {
         let (descriptor, peer) = calls::accept(&self.descriptor, self.blocking)?;
         // A peer that is gone already may have no address left: that connection is the only one concerned.
         let peer = peer.ok_or(Errno::CONNABORTED)?;
-        Ok((Transport::Descriptor { descriptor, shared: false }, peer))
+        Ok((Transport::new(Line::Descriptor { descriptor: descriptor.into(), shared: false }), peer))
     }
 }
 

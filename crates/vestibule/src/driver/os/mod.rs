@@ -1,9 +1,11 @@
 //! The driver of the operating system: a poller, and the calls on sockets around it.
 
+mod asking;
 mod calls;
 mod change_list;
 mod connecting;
 mod connection;
+mod descriptor;
 mod events;
 pub(crate) mod listener;
 mod options;
@@ -15,5 +17,7 @@ mod wait_for;
 mod waker;
 
 pub(crate) use connection::check_connected;
+pub(super) use descriptor::Descriptor;
+pub(crate) use descriptor::RELEASES;
 pub(super) use os_driver::OsDriver;
 pub(crate) use waker::Waker;

@@ -1,11 +1,14 @@
 use super::change_list::ChangeList;
 use super::connection::{self as bits, Connection};
+use super::descriptor::Descriptor;
 use super::listener::{self, ListenFailure, ListenRequest, Listener};
 use super::poller::{Poller, READ, Signs, WATCH};
 use super::resting::Alarm;
 use super::waker::Waker;
 use crate::address::Endpoint;
+use crate::admission::Permit;
 use crate::driver::slots::Slots;
+use crate::driver::transport::Line;
 use crate::driver::{Token, Transport};
 use rustix::io::Errno;
 use rustix::net::sockopt;
@@ -29,7 +32,6 @@ pub(crate) struct OsDriver {
     /// What remains to be told of it.
     pub(super) left_of_event: Option<Signs>,
     pub(super) refused: Vec<(Token, Errno)>,
-    released: bool,
     /// Whether a host waits for the loop's descriptor, which must hear of every change.
     pub(super) resting: bool,
     pub(super) alarm: Alarm,
@@ -83,9 +85,9 @@ impl OsDriver {
         Some(Rc::clone(&listener.descriptor))
     }
 
-    pub(in crate::driver) fn grant_accepts(&mut self, token: Token, credit: u32, blocking: bool) {
+    pub(in crate::driver) fn grant_accepts(&mut self, token: Token, granted: bool, blocking: bool) {
         if let Some(listener) = self.listeners.get_mut(token.slot(), token.generation()) {
-            listener.credit = credit;
+            listener.granted = granted;
             listener.blocking = blocking;
             if listener.armed != listener.wanted() {
                 self.changed_listeners.add(token.slot());
@@ -99,8 +101,13 @@ impl OsDriver {
         listener.ok_or(Errno::BADF)?.accept()
     }
 
-    pub(in crate::driver) fn adopt(&mut self, descriptor: OwnedFd, shared: bool) -> Token {
-        let (slot, generation) = self.connections.insert(Connection::new(descriptor, shared));
+    pub(in crate::driver) fn adopt(
+        &mut self,
+        descriptor: Descriptor,
+        permit: Option<Permit>,
+        shared: bool,
+    ) -> Token {
+        let (slot, generation) = self.connections.insert(Connection::new(descriptor, permit, shared));
         self.changed_connections.add(slot as usize);
         self.stir();
         Token::connection(slot, generation)
@@ -188,7 +195,9 @@ impl OsDriver {
                 // A parent, systemd or the program may keep the listening socket open.
                 self.unregister((*listener.descriptor).as_fd(), listener.armed);
             }
-            self.note_released();
+            drop(listener);
+            super::RELEASES.ring();
+            self.stir();
             return None;
         }
         let connection = self.connections.remove(slot, generation)?;
@@ -197,27 +206,18 @@ impl OsDriver {
         if connection.armed != 0 && (shared || !Poller::FORGETS_CLOSED) {
             self.unregister(connection.descriptor.as_fd(), connection.armed);
         }
-        self.note_released();
-        Some(Transport::Descriptor { descriptor: connection.descriptor, shared })
+        self.stir();
+        let line = Line::Descriptor { descriptor: connection.descriptor, shared };
+        Some(Transport::new(line).with_permit(connection.permit))
     }
 
-    fn note_released(&mut self) {
-        self.released = true;
-        self.stir();
+    pub(in crate::driver) fn permit(&self, token: Token) -> Option<&Permit> {
+        self.connection(token)?.permit.as_ref()
     }
 
     fn unregister(&self, descriptor: BorrowedFd<'_>, armed: Signs) {
         if let Some(opened) = &self.opened {
             let _ = opened.poller.register(descriptor, 0, armed, 0);
         }
-    }
-
-    pub(in crate::driver) fn has_released(&self) -> bool {
-        self.released
-    }
-
-    /// Whether a descriptor was released since the last time.
-    pub(in crate::driver) fn take_released(&mut self) -> bool {
-        std::mem::take(&mut self.released)
     }
 }

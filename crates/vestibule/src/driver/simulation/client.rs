@@ -1,17 +1,21 @@
-use super::state::{Shared, Side, lock};
+use super::pipe::{Packet, Side};
+use super::state::{Shared, lock};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The far side of a simulated connection; dropping it closes it.
+///
+/// A client that stalls is one that is not read from: the server can send it 64 KiB, and then no more.
 #[derive(Debug)]
 pub struct SimulatedClient {
-    state: Shared,
+    network: Shared,
     id: u64,
 }
 
 impl SimulatedClient {
-    pub(super) fn new(state: Shared, id: u64) -> Self {
-        Self { state, id }
+    pub(super) fn new(network: Shared, id: u64) -> Self {
+        Self { network, id }
     }
 
     /// Sends what fits, and tells how many bytes that were: 0 when the server does not read.
@@ -20,17 +24,19 @@ impl SimulatedClient {
     ///
     /// `BrokenPipe` after the connection was reset or closed by the server, or after this side ended.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.network);
         let pipe = state.pipes.get_mut(&self.id).ok_or(io::ErrorKind::BrokenPipe)?;
         if pipe.far(Side::Client).gone {
-            pipe.reset = true;
+            pipe.near_mut(Side::Client).broken = true;
         }
-        if pipe.reset || pipe.near(Side::Client).ended {
+        if pipe.near(Side::Client).broken || pipe.near(Side::Client).ended {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let length = bytes.len().min(pipe.room(Side::Client));
-        pipe.far_mut(Side::Client).incoming.extend(bytes.iter().take(length));
-        Ok(length)
+        let bytes = bytes.get(..bytes.len().min(pipe.room(Side::Client))).unwrap_or_default();
+        if !bytes.is_empty() {
+            state.dispatch(self.id, Side::Client, Packet::Bytes(bytes.to_vec()));
+        }
+        Ok(bytes.len())
     }
 
     /// All that has arrived; empty when nothing has, or at the end (see [`has_ended`](Self::has_ended)).
@@ -39,47 +45,48 @@ impl SimulatedClient {
     ///
     /// `ConnectionReset` when the server reset the connection.
     pub fn read(&self) -> io::Result<Vec<u8>> {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.network);
         let pipe = state.pipes.get_mut(&self.id).ok_or(io::ErrorKind::ConnectionReset)?;
-        let bytes: Vec<u8> = pipe.near_mut(Side::Client).incoming.drain(..).collect();
-        if bytes.is_empty() && pipe.reset && !pipe.far(Side::Client).ended {
+        let near = pipe.near_mut(Side::Client);
+        let bytes: Vec<u8> = near.incoming.drain(..).collect();
+        if bytes.is_empty() && near.broken && !near.finished {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
+        state.touch_pipe(self.id);
         Ok(bytes)
     }
 
     /// Whether the server has ended its direction and everything before that was read.
     pub fn has_ended(&self) -> bool {
-        let state = lock(&self.state);
+        let state = lock(&self.network);
         state.pipes.get(&self.id).is_some_and(|pipe| pipe.has_finished(Side::Client))
     }
 
     /// Ends this direction; reading goes on.
     pub fn shut_down(&self) {
-        if let Some(pipe) = lock(&self.state).pipes.get_mut(&self.id) {
-            pipe.near_mut(Side::Client).ended = true;
-        }
+        lock(&self.network).shut_down(self.id, Side::Client);
     }
 
     /// Resets the connection; what is under way is lost.
     pub fn reset(self) {
-        if let Some(pipe) = lock(&self.state).pipes.get_mut(&self.id) {
-            pipe.reset = true;
+        lock(&self.network).reset(self.id, Side::Client);
+    }
+
+    /// How long what is sent takes from now on, in both directions.
+    pub fn set_latency(&self, latency: Duration) {
+        if let Some(pipe) = lock(&self.network).pipes.get_mut(&self.id) {
+            pipe.latency = latency;
         }
     }
 
     /// This side's address, which the server sees as its peer's.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        lock(&self.state).pipes.get(&self.id).map(|pipe| pipe.near(Side::Client).address)
+        lock(&self.network).pipes.get(&self.id).map(|pipe| pipe.near(Side::Client).address)
     }
 }
 
 impl Drop for SimulatedClient {
     fn drop(&mut self) {
-        let mut state = lock(&self.state);
-        if let Some(pipe) = state.pipes.get_mut(&self.id) {
-            pipe.leave(Side::Client);
-        }
-        state.sweep(self.id);
+        lock(&self.network).leave(self.id, Side::Client);
     }
 }

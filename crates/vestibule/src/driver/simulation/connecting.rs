@@ -1,6 +1,6 @@
 use super::connection::SimulatedConnection;
+use super::pipe::WINDOW;
 use super::simulated_driver::SimulatedDriver;
-use super::state::WINDOW;
 use crate::driver::{OptionName, SocketOption, Token};
 use rustix::io::Errno;
 use std::io;
@@ -11,19 +11,22 @@ use std::sync::Arc;
 impl SimulatedDriver {
     pub(in crate::driver) fn create(&mut self, local: Option<SocketAddr>) -> Result<Token, Errno> {
         let (network, stand_in) = (Arc::clone(&self.network), Arc::clone(&self.stand_in));
-        Ok(self.adopt(SimulatedConnection::idle(network, stand_in, local)?))
+        Ok(self.adopt(SimulatedConnection::idle(network, stand_in, local)?, None))
     }
 
     pub(in crate::driver) fn connect(&mut self, token: Token, address: SocketAddr) -> Result<(), Errno> {
+        let watcher = Some((self.number, token));
         let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
         connection.far.connect(address)?;
+        connection.far.watch(watcher);
         connection.connecting = true;
+        self.hot.insert(token);
         Ok(())
     }
 
     pub(in crate::driver) fn finish_connecting(&mut self, token: Token) -> Result<SocketAddr, Errno> {
         let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
-        if connection.far.with(|pipe, _| pipe.reset) != Some(false) {
+        if connection.far.with(|pipe, side| pipe.near(side).broken) != Some(false) {
             return Err(Errno::CONNREFUSED);
         }
         connection.connecting = false;
@@ -50,7 +53,7 @@ impl SimulatedDriver {
 
     pub(in crate::driver) fn reset_at_close(&mut self, token: Token) {
         if let Some(connection) = self.connection(token) {
-            connection.far.with(|pipe, _| pipe.reset = true);
+            connection.far.reset();
         }
     }
 

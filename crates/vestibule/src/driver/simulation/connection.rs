@@ -1,4 +1,5 @@
-use super::state::{Pipe, Shared, Side, State, lock};
+use super::pipe::{Packet, Pipe, Side, Watcher};
+use super::state::{Shared, State, lock};
 use rustix::io::Errno;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -7,7 +8,7 @@ use std::sync::Arc;
 /// One side of a simulated connection; dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct SimulatedConnection {
-    state: Shared,
+    network: Shared,
     id: u64,
     side: Side,
     /// The port that was chosen for it, which nobody else gets meanwhile.
@@ -16,26 +17,26 @@ pub(crate) struct SimulatedConnection {
 }
 
 impl SimulatedConnection {
-    pub(super) fn accepted(state: Shared, id: u64, stand_in: Arc<OwnedFd>) -> Self {
-        Self { state, id, side: Side::Server, bound: None, stand_in }
+    pub(super) fn accepted(network: Shared, id: u64, stand_in: Arc<OwnedFd>) -> Self {
+        Self { network, id, side: Side::Server, bound: None, stand_in }
     }
 
     /// One that is not connected yet.
     pub(super) fn idle(
-        state: Shared,
+        network: Shared,
         stand_in: Arc<OwnedFd>,
         local: Option<SocketAddr>,
     ) -> Result<Self, Errno> {
         let (id, bound) = {
-            let mut state = lock(&state);
+            let mut state = lock(&network);
             let bound = local.map(|local| state.bind(local)).transpose()?;
             (state.next_id(), bound)
         };
-        Ok(Self { state, id, side: Side::Client, bound, stand_in })
+        Ok(Self { network, id, side: Side::Client, bound, stand_in })
     }
 
     pub(super) fn connect(&self, to: SocketAddr) -> Result<(), Errno> {
-        lock(&self.state).connect(self.id, to, self.bound)
+        lock(&self.network).connect(self.id, to, self.bound)
     }
 
     pub(in crate::driver) fn stand_in(&self) -> BorrowedFd<'_> {
@@ -49,49 +50,65 @@ impl SimulatedConnection {
     }
 
     pub(super) fn with<R>(&self, look: impl FnOnce(&mut Pipe, Side) -> R) -> Option<R> {
-        lock(&self.state).pipes.get_mut(&self.id).map(|pipe| look(pipe, self.side))
+        lock(&self.network).pipes.get_mut(&self.id).map(|pipe| look(pipe, self.side))
     }
 
-    fn with_state<R>(&self, act: impl FnOnce(&mut State, u64) -> R) -> R {
-        act(&mut lock(&self.state), self.id)
+    fn with_state<R>(&self, act: impl FnOnce(&mut State, u64, Side) -> R) -> R {
+        act(&mut lock(&self.network), self.id, self.side)
+    }
+
+    /// From now on this loop is told what happens.
+    pub(super) fn watch(&self, watcher: Option<Watcher>) {
+        self.with(|pipe, side| pipe.near_mut(side).watcher = watcher);
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.with_state(|state, id| {
+        self.with_state(|state, id, side| {
+            state.script.receives.make()?;
             let pipe = state.pipes.get(&id).ok_or(Errno::CONNRESET)?;
-            if pipe.reset {
+            if pipe.near(side).broken {
                 return Err(Errno::CONNRESET);
             }
-            let there = pipe.near(self.side).incoming.len().min(buffer.len());
+            let there = pipe.near(side).incoming.len().min(buffer.len());
             if there == 0 {
-                return if pipe.has_finished(self.side) { Ok(0) } else { Err(Errno::AGAIN) };
+                return if pipe.has_finished(side) { Ok(0) } else { Err(Errno::AGAIN) };
             }
             let length = state.portion(there);
             let pipe = state.pipes.get_mut(&id).ok_or(Errno::CONNRESET)?;
-            let incoming = &mut pipe.near_mut(self.side).incoming;
-            for (place, byte) in buffer.iter_mut().zip(incoming.drain(..length)) {
+            for (place, byte) in buffer.iter_mut().zip(pipe.near_mut(side).incoming.drain(..length)) {
                 *place = byte;
             }
+            state.touch_pipe(id);
             Ok(length)
         })
     }
 
     pub(super) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        self.with_state(|state, id| {
+        self.with_state(|state, id, side| {
+            state.script.sends.make()?;
+            let longest = state.script.longest_send.unwrap_or(usize::MAX);
             let pipe = state.pipes.get_mut(&id).ok_or(Errno::PIPE)?;
-            if pipe.far(self.side).gone {
-                pipe.reset = true;
+            if pipe.far(side).gone {
+                pipe.near_mut(side).broken = true;
             }
-            if pipe.reset {
+            if pipe.near(side).broken {
                 return Err(Errno::CONNRESET);
             }
-            let room = pipe.room(self.side);
+            let room = pipe.room(side).min(longest);
             let length = state.portion(bytes.len().min(room));
-            if let Some(pipe) = state.pipes.get_mut(&id) {
-                pipe.far_mut(self.side).incoming.extend(bytes.iter().take(length));
+            if let Some(bytes) = bytes.get(..length).filter(|bytes| !bytes.is_empty()) {
+                state.dispatch(id, side, Packet::Bytes(bytes.to_vec()));
             }
             Ok(length)
         })
+    }
+
+    pub(super) fn shut_down(&self) {
+        self.with_state(State::shut_down);
+    }
+
+    pub(super) fn reset(&self) {
+        self.with_state(State::reset);
     }
 
     pub(super) fn peer_address(&self) -> Option<SocketAddr> {
@@ -105,13 +122,15 @@ impl SimulatedConnection {
 
 impl Drop for SimulatedConnection {
     fn drop(&mut self) {
-        let mut state = lock(&self.state);
-        if let Some(pipe) = state.pipes.get_mut(&self.id) {
-            pipe.leave(self.side);
-        }
+        let mut state = lock(&self.network);
+        state.leave(self.id, self.side);
         if let Some(bound) = self.bound {
             state.bound.remove(&bound.port());
         }
-        state.sweep(self.id);
+        if let (Side::Server, Some(left)) = (self.side, &mut state.script.descriptors) {
+            *left += 1;
+        }
+        drop(state);
+        self.network.releases.ring();
     }
 }

@@ -14,24 +14,41 @@ const A_MOMENT: Duration = Duration::from_micros(1);
 impl SimulatedDriver {
     /// Finds what is ready, in an order drawn from the seed; if nothing is, the clock moves on.
     pub(in crate::driver) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut ready: Vec<Token> =
-            self.tokens.iter().copied().filter(|token| self.is_ready(*token, None)).collect();
-        let mut network = lock(&self.network);
+        self.look_at_touched();
+        let mut ready: Vec<Token> = self.hot.iter().copied().collect();
+        ready.retain(|token| self.is_ready(*token, None));
+        self.hot = ready.iter().copied().collect(); // the others are told of when something happens to them
+        let mut state = lock(&self.network);
         for at in (1..ready.len()).rev() {
-            ready.swap(at, network.below(at + 1));
+            ready.swap(at, state.below(at + 1));
         }
+        drop(state);
         self.woken = self.waker.as_ref().is_some_and(|waker| waker.is_raised());
-        drop(network);
         let idle = ready.is_empty() && !self.woken;
         self.ready = ready.into();
         self.pass(idle, timeout)
     }
 
+    fn look_at_touched(&mut self) {
+        let touched = lock(&self.network).take_touched(self.number);
+        self.hot.extend(touched.into_iter().filter(|token| {
+            let (slot, generation) = (token.slot(), token.generation());
+            if token.is_listener() {
+                self.listeners.get(slot, generation).is_some()
+            } else {
+                self.connections.get(slot, generation).is_some()
+            }
+        }));
+    }
+
     /// Time passes, if nothing else happens; a moment, if nothing else has happened for long.
     fn pass(&mut self, idle: bool, timeout: Option<Duration>) -> io::Result<()> {
-        let passing = if idle { timeout.ok_or_else(nothing_will_happen)? } else { Duration::ZERO };
+        let mut state = lock(&self.network);
+        let until_arrival = state.next_arrival().map(|at| at.saturating_sub(state.elapsed));
+        let waiting = [timeout, until_arrival].into_iter().flatten().min();
+        let passing = if idle { waiting.ok_or_else(nothing_will_happen)? } else { Duration::ZERO };
         self.busy_turns = if passing.is_zero() { self.busy_turns.saturating_add(1) } else { 0 };
-        lock(&self.network).pass(if self.busy_turns > BUSY_TURNS { A_MOMENT } else { passing });
+        state.pass(if self.busy_turns > BUSY_TURNS { A_MOMENT } else { passing });
         Ok(())
     }
 
@@ -41,7 +58,7 @@ impl SimulatedDriver {
         }
         while let Some(token) = self.ready.front().copied() {
             let completion = if token.is_listener() {
-                self.next_accepted(token)
+                self.next_acceptable(token)
             } else {
                 self.next_of_connection(token, buffer)
             };
@@ -52,17 +69,10 @@ impl SimulatedDriver {
         None
     }
 
-    fn next_accepted(&mut self, token: Token) -> Option<Completion> {
-        let credit = self.listeners.get(token.slot(), token.generation()).map_or(0, |it| it.credit);
-        let accepted = if credit > 0 { self.accept(token) } else { Err(Errno::AGAIN) };
-        match accepted {
-            Ok((transport, peer)) => Some(Completion::Accepted(token, transport, peer)),
-            Err(Errno::AGAIN) => {
-                self.ready.pop_front();
-                None
-            }
-            Err(errno) => Some(Completion::Failed(token, errno)),
-        }
+    fn next_acceptable(&mut self, token: Token) -> Option<Completion> {
+        self.ready.pop_front();
+        let listener = self.listeners.get(token.slot(), token.generation())?;
+        listener.granted.then_some(Completion::Acceptable(token))
     }
 
     fn next_of_connection(&mut self, token: Token, buffer: &mut [u8]) -> Option<Completion> {
@@ -74,7 +84,8 @@ impl SimulatedDriver {
                 Err(errno) => Completion::Failed(token, errno),
             });
         }
-        let (reset, room) = connection.far.with(|pipe, side| (pipe.reset, pipe.room(side) > 0))?;
+        let (reset, room) =
+            connection.far.with(|pipe, side| (pipe.near(side).broken, pipe.room(side) > 0))?;
         if connection.unsent && room && !reset {
             connection.unsent = false;
             self.ready.push_front(token); // the same object may have bytes to receive
@@ -91,7 +102,7 @@ impl SimulatedDriver {
             return None;
         }
         let room = buffer.len().min((connection.credit as usize).max(1));
-        match connection.far.receive(buffer.get_mut(..room)?) {
+        match connection.receive(buffer.get_mut(..room)?) {
             Ok(0) => {
                 connection.ended = true;
                 Some(Completion::Ended(token))
@@ -110,6 +121,7 @@ impl SimulatedDriver {
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
         ready.clear();
+        self.look_at_touched();
         for interest in interests {
             let Interest { token, readable, writable, end } = *interest;
             if self.is_ready(token, Some(*interest)) {
@@ -124,7 +136,8 @@ impl SimulatedDriver {
     /// How a connection is over that is not to be received from.
     fn over(&mut self, token: Token) -> Option<Over> {
         let connection = self.connection_mut(token)?;
-        let (reset, ended) = connection.far.with(|pipe, side| (pipe.reset, pipe.has_finished(side)))?;
+        let (reset, ended) =
+            connection.far.with(|pipe, side| (pipe.near(side).broken, pipe.has_finished(side)))?;
         if reset {
             return Some(Over::Failed(Errno::CONNRESET));
         }
@@ -140,7 +153,7 @@ impl SimulatedDriver {
             };
             let network = lock(&self.network);
             let queued = network.listeners.get(&listener.port).is_some_and(|it| !it.queue.is_empty());
-            return queued && (interest.is_some() || listener.credit > 0);
+            return queued && (interest.is_some() || listener.granted);
         }
         let Some(connection) = self.connection(token) else {
             return false;
@@ -154,11 +167,11 @@ impl SimulatedDriver {
                 return true;
             }
             if held {
-                return room && !pipe.reset;
+                return room && !pipe.near(side).broken;
             }
             let end = pipe.has_finished(side)
                 && interest.map_or(!connection.ended, |it| it.readable || (it.end && !connection.ended));
-            pipe.reset || (read && pipe.has_bytes(side)) || end || room
+            pipe.near(side).broken || (read && pipe.has_bytes(side)) || end || room
         });
         ready.unwrap_or(false)
     }

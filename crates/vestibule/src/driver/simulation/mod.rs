@@ -4,11 +4,15 @@ mod client;
 mod connecting;
 mod connection;
 mod events;
+mod exploring;
 mod network;
+mod pipe;
+mod script;
 mod simulated_driver;
 mod state;
 
 pub use client::SimulatedClient;
+pub use exploring::explore;
 pub use network::SimulatedNetwork;
 
 pub(crate) use connection::SimulatedConnection;

@@ -1,12 +1,16 @@
 use super::connection::SimulatedConnection;
-use super::state::{Listening, Shared, Side, lock};
+use super::pipe::Side;
+use super::state::{Listening, Shared, lock};
+use crate::acceptor::AcceptErrorClass;
 use crate::address::Endpoint;
+use crate::admission::{Bells, Ledger, Permit};
 use crate::driver::os::Waker;
 use crate::driver::slots::Slots;
-use crate::driver::{ListenFailure, ListenRequest, SocketOptions, Token, Transport};
+use crate::driver::transport::Line;
+use crate::driver::{Arrival, KernelQueue, ListenFailure, ListenRequest, SocketOptions, Token, Transport};
 use crate::error::Operation;
 use rustix::io::Errno;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,22 +27,26 @@ pub(crate) struct SimulatedDriver {
     descriptor: Option<Rc<Waker>>,
     pub(super) listeners: Slots<Listener>,
     pub(super) connections: Slots<Connection>,
-    pub(super) tokens: Vec<Token>,
+    /// What this loop is called on the network.
+    pub(super) number: usize,
+    /// Objects of which something may be to be told: all others are as they were when nothing was.
+    pub(super) hot: BTreeSet<Token>,
     pub(super) ready: VecDeque<Token>,
     pub(super) woken: bool,
     /// Turns since time passed.
     pub(super) busy_turns: u32,
-    released: bool,
 }
 
 pub(super) struct Listener {
     pub(super) port: u16,
-    pub(super) credit: u32,
+    pub(super) granted: bool,
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub(super) struct Connection {
     pub(super) far: SimulatedConnection,
+    /// Its place among the open connections of a server; given back once the connection is closed.
+    pub(super) permit: Option<Permit>,
     pub(super) credit: u32,
     pub(super) held: bool,
     pub(super) ended: bool,
@@ -49,9 +57,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(far: SimulatedConnection) -> Self {
+    fn new(far: SimulatedConnection, permit: Option<Permit>) -> Self {
         Self {
             far,
+            permit,
             credit: 0,
             held: false,
             ended: false,
@@ -60,10 +69,20 @@ impl Connection {
             options: SocketOptions::default(),
         }
     }
+
+    /// Receives, and counts it.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let length = self.far.receive(buffer)?;
+        if let Some(permit) = &self.permit {
+            permit.ledger().received(length);
+        }
+        Ok(length)
+    }
 }
 
 impl SimulatedDriver {
     pub(super) fn new(network: Shared, stand_in: Arc<OwnedFd>) -> Self {
+        let number = lock(&network).join();
         Self {
             network,
             stand_in,
@@ -71,11 +90,11 @@ impl SimulatedDriver {
             descriptor: None,
             listeners: Slots::default(),
             connections: Slots::default(),
-            tokens: Vec::new(),
+            number,
+            hot: BTreeSet::new(),
             ready: VecDeque::new(),
             woken: false,
             busy_turns: 0,
-            released: false,
         }
     }
 
@@ -106,36 +125,92 @@ impl SimulatedDriver {
             port => port,
         };
         let backlog = request.backlog as usize;
-        network.listeners.insert(port, Listening { queue: VecDeque::new(), backlog });
-        let (slot, generation) = self.listeners.insert(Listener { port, credit: 0 });
+        let (slot, generation) = self.listeners.insert(Listener { port, granted: false });
         let token = Token::listener(slot, generation);
-        self.tokens.push(token);
+        let watcher = Some((self.number, token));
+        network.listeners.insert(port, Listening { queue: VecDeque::new(), backlog, watcher });
         Ok((token, Endpoint { port, ..request.endpoint }))
     }
 
-    pub(in crate::driver) fn grant_accepts(&mut self, token: Token, credit: u32, _blocking: bool) {
+    pub(in crate::driver) fn grant_accepts(&mut self, token: Token, granted: bool, _blocking: bool) {
         if let Some(listener) = self.listeners.get_mut(token.slot(), token.generation()) {
-            listener.credit = credit;
+            listener.granted = granted;
+            self.hot.insert(token);
         }
     }
 
     pub(in crate::driver) fn accept(&mut self, token: Token) -> Result<(Transport, SocketAddr), Errno> {
         let listener = self.listeners.get(token.slot(), token.generation()).ok_or(Errno::BADF)?;
-        let id = {
-            let mut network = lock(&self.network);
-            let listening = network.listeners.get_mut(&listener.port).ok_or(Errno::INVAL)?;
-            listening.queue.pop_front().ok_or(Errno::AGAIN)?
-        };
+        let id = self.next_client(listener.port)?;
         let connection =
             SimulatedConnection::accepted(Arc::clone(&self.network), id, Arc::clone(&self.stand_in));
-        let peer = connection.peer_address().unwrap_or_else(nowhere);
-        Ok((Transport::Simulated(connection), peer))
+        let peer = connection.peer_address().ok_or(Errno::CONNABORTED)?;
+        Ok((Transport::new(Line::Simulated(connection)), peer))
     }
 
-    pub(in crate::driver) fn adopt(&mut self, connection: SimulatedConnection) -> Token {
-        let (slot, generation) = self.connections.insert(Connection::new(connection));
+    /// Takes the next client from the queue, unless the script says otherwise.
+    fn next_client(&self, port: u16) -> Result<u64, Errno> {
+        let mut state = lock(&self.network);
+        let waiting = state.listeners.get(&port).ok_or(Errno::INVAL)?.queue.front().copied();
+        let id = waiting.ok_or(Errno::AGAIN)?;
+        let mut result = state.script.accepts.make();
+        if result.is_ok() && state.script.descriptors == Some(0) {
+            result = Err(Errno::MFILE);
+        }
+        let lost =
+            result.is_err_and(|errno| AcceptErrorClass::of_errno(errno) == AcceptErrorClass::Connection);
+        if result.is_ok() || lost {
+            state.listeners.get_mut(&port).ok_or(Errno::INVAL)?.queue.pop_front();
+        }
+        if lost {
+            state.reset(id, Side::Server);
+            state.leave(id, Side::Server);
+        }
+        result?;
+        if let Some(left) = &mut state.script.descriptors {
+            *left -= 1;
+        }
+        Ok(id)
+    }
+
+    pub(in crate::driver) fn arrival(&self, transport: &Transport) -> Option<Arrival> {
+        let Line::Simulated(connection) = transport.line() else { return None };
+        let elapsed = lock(&self.network).elapsed;
+        connection.with(|pipe, side| Arrival {
+            dead: pipe.near(side).broken,
+            age: Some(elapsed.saturating_sub(pipe.born)),
+        })
+    }
+
+    pub(in crate::driver) fn kernel_queue(&self, token: Token) -> Option<KernelQueue> {
+        let listener = self.listeners.get(token.slot(), token.generation())?;
+        let state = lock(&self.network);
+        let listening = state.listeners.get(&listener.port)?;
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (depth, limit) = (number(listening.queue.len()), number(listening.backlog));
+        Some(KernelQueue { depth, limit, overflows: None })
+    }
+
+    pub(in crate::driver) fn has_unread(&self, token: Token) -> bool {
+        let has_bytes = |connection: &Connection| connection.far.with(|pipe, side| pipe.has_bytes(side));
+        self.connection(token).and_then(has_bytes) == Some(true)
+    }
+
+    pub(in crate::driver) fn seed(&self) -> u64 {
+        lock(&self.network).seed()
+    }
+
+    pub(in crate::driver) fn adopt(
+        &mut self,
+        connection: SimulatedConnection,
+        permit: Option<Permit>,
+    ) -> Token {
+        let (slot, generation) = self.connections.insert(Connection::new(connection, permit));
         let token = Token::connection(slot, generation);
-        self.tokens.push(token);
+        if let Some(connection) = self.connection(token) {
+            connection.far.watch(Some((self.number, token)));
+        }
+        self.hot.insert(token);
         token
     }
 
@@ -150,12 +225,14 @@ impl SimulatedDriver {
     pub(in crate::driver) fn grant_bytes(&mut self, token: Token, credit: u32) {
         if let Some(connection) = self.connection_mut(token) {
             connection.credit = credit;
+            self.hot.insert(token);
         }
     }
 
     pub(in crate::driver) fn hold(&mut self, token: Token, held: bool) {
         if let Some(connection) = self.connection_mut(token) {
             connection.held = held;
+            self.hot.insert(token);
         }
     }
 
@@ -168,16 +245,20 @@ impl SimulatedDriver {
         let connection = self.connection_mut(token).ok_or(Errno::BADF)?;
         let sent = connection.far.send(bytes)?;
         connection.unsent = sent < bytes.len();
+        if let Some(permit) = &connection.permit {
+            permit.ledger().sent(sent);
+        }
+        self.hot.insert(token);
         Ok(sent)
     }
 
     pub(in crate::driver) fn receive(&mut self, token: Token, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.connection(token).ok_or(Errno::BADF)?.far.receive(buffer)
+        self.connection(token).ok_or(Errno::BADF)?.receive(buffer)
     }
 
     pub(in crate::driver) fn shut_down(&mut self, token: Token) {
         if let Some(connection) = self.connection(token) {
-            connection.far.with(|pipe, side| pipe.near_mut(side).ended = true);
+            connection.far.shut_down();
         }
     }
 
@@ -186,39 +267,44 @@ impl SimulatedDriver {
     }
 
     pub(in crate::driver) fn remove(&mut self, token: Token) -> Option<Transport> {
-        self.released = true;
-        self.tokens.retain(|known| *known != token);
+        self.hot.remove(&token);
         if token.is_listener() {
             let listener = self.listeners.remove(token.slot(), token.generation())?;
-            let mut network = lock(&self.network);
-            for id in network.listeners.remove(&listener.port)?.queue {
-                if let Some(pipe) = network.pipes.get_mut(&id) {
-                    pipe.reset = true;
-                    pipe.leave(Side::Server);
-                }
-                network.sweep(id);
+            let mut state = lock(&self.network);
+            for id in state.listeners.remove(&listener.port)?.queue {
+                state.reset(id, Side::Server);
+                state.leave(id, Side::Server);
             }
+            drop(state);
+            self.network.releases.ring();
             return None;
         }
         let connection = self.connections.remove(token.slot(), token.generation())?;
-        Some(Transport::Simulated(connection.far))
+        connection.far.watch(None);
+        Some(Transport::new(Line::Simulated(connection.far)).with_permit(connection.permit))
     }
 
-    pub(in crate::driver) fn has_released(&self) -> bool {
-        self.released
+    pub(in crate::driver) fn connections_of(
+        &self,
+        ledger: &Arc<Ledger>,
+        from: usize,
+        most: usize,
+    ) -> (Vec<Token>, Option<usize>) {
+        let is_of = |permit: &Permit| Arc::ptr_eq(permit.ledger(), ledger);
+        self.connections
+            .search(from, usize::MAX, most, |connection| connection.permit.as_ref().is_some_and(is_of))
     }
 
-    pub(in crate::driver) fn take_released(&mut self) -> bool {
-        std::mem::take(&mut self.released)
+    pub(in crate::driver) fn permit(&self, token: Token) -> Option<&Permit> {
+        self.connection(token)?.permit.as_ref()
+    }
+
+    pub(in crate::driver) fn releases(&self) -> &Bells {
+        &self.network.releases
     }
 
     pub(in crate::driver) fn now(&self) -> Instant {
         let network = lock(&self.network);
         network.now()
     }
-}
-
-/// The address of a peer that left while it was in the queue.
-fn nowhere() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
 }

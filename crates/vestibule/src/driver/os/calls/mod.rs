@@ -5,7 +5,11 @@ mod linux;
 #[cfg(any(not(target_os = "linux"), vestibule_polling))]
 mod portable;
 mod retried;
+#[cfg(target_os = "linux")]
+mod tcp_info;
 mod timespec;
+#[cfg(not(target_os = "linux"))]
+mod untold;
 mod user_timeout;
 
 #[cfg(all(target_os = "linux", not(vestibule_polling)))]
@@ -15,5 +19,9 @@ pub(super) use portable::{
     Doorbell, END_OF_PEER, accept, accepts, family, interface_index, send_flags, socket,
 };
 pub(super) use retried::retried;
+#[cfg(target_os = "linux")]
+pub(super) use tcp_info::{arrival, kernel_queue};
 pub(super) use timespec::timespec;
+#[cfg(not(target_os = "linux"))]
+pub(super) use untold::{arrival, kernel_queue};
 pub(super) use user_timeout::{set_user_timeout, user_timeout};

@@ -1,0 +1,144 @@
+use super::ledger::Ledger;
+use super::limits::Limits;
+use super::refusal::RefusalReason;
+use super::shared_limit::SharedLimit;
+use super::sources::Sources;
+use super::sync::{Mutex, lock};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A place among the open connections of a server, and of those that share a limit with it.
+///
+/// It is taken before a connection is accepted and moves with it, also to other threads. Dropping it gives the place back;
+/// the connection's descriptor should be closed before.
+pub struct Permit(Arc<Seat>);
+
+/// What a permit gives back. Connections of servers without limits for a source have the same one.
+struct Seat {
+    ledger: Arc<Ledger>,
+    shared: Option<SharedLimit>,
+    source: Option<(Arc<Mutex<Sources>>, IpAddr)>,
+}
+
+/// Gives permits: what of a server's limits is counted.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    limits: Limits,
+    sources: Arc<Mutex<Sources>>,
+    /// For connections whose source is not counted.
+    seat: Arc<Seat>,
+}
+
+impl Admission {
+    pub(crate) fn new(ledger: Arc<Ledger>) -> Self {
+        Self {
+            limits: Limits::default(),
+            sources: Arc::default(),
+            seat: Arc::new(Seat { ledger, shared: None, source: None }),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Other limits from now on; what is counted for a source stays, unless sources are others now.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        let ledger = Arc::clone(&self.seat.ledger);
+        if let Some(shared) = &limits.shared {
+            shared.add(ledger.bell());
+        }
+        self.seat = Arc::new(Seat { ledger, shared: limits.shared.clone(), source: None });
+        if limits.source.prefixes != self.limits.source.prefixes {
+            self.sources = Arc::default();
+        }
+        self.limits = limits;
+    }
+
+    /// How many places are free, as far as can be said before they are taken.
+    pub(crate) fn free(&self) -> Result<usize, RefusalReason> {
+        let own = self.limits.connections.unwrap_or(usize::MAX).saturating_sub(self.seat.ledger.open());
+        if own == 0 {
+            return Err(RefusalReason::TooManyConnections);
+        }
+        let shared = self.limits.shared.as_ref().map_or(usize::MAX, SharedLimit::free);
+        if shared == 0 { Err(RefusalReason::SharedLimit) } else { Ok(own.min(shared)) }
+    }
+
+    /// Has the server woken when a place may be free. Whoever calls it looks again afterwards.
+    pub(crate) fn wait(&self) {
+        match &self.limits.shared {
+            Some(shared) => shared.wait(self.seat.ledger.bell()),
+            None => self.seat.ledger.bell().wait(),
+        }
+    }
+
+    /// Takes a place for a connection that is to be accepted.
+    pub(crate) fn take(&self) -> Result<Permit, RefusalReason> {
+        self.free()?;
+        if self.limits.shared.as_ref().is_some_and(|shared| !shared.take()) {
+            return Err(RefusalReason::SharedLimit);
+        }
+        self.seat.ledger.take();
+        Ok(Permit(Arc::clone(&self.seat)))
+    }
+
+    /// Takes a place for the connection's source too; the permit is lost with the refusal.
+    pub(crate) fn take_source(
+        &self,
+        permit: Permit,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<Permit, RefusalReason> {
+        if !self.limits.limits_source(address) {
+            return Ok(permit);
+        }
+        let source = self.limits.source.source(address);
+        lock(&self.sources).take(source, &self.limits.source, now)?;
+        Ok(permit.of_source(Arc::clone(&self.sources), source))
+    }
+
+    /// Whether letting somebody in takes a look at the clock.
+    pub(crate) fn needs_time(&self) -> bool {
+        self.limits.rate.is_some() || self.limits.source.rate.is_some()
+    }
+}
+
+impl Permit {
+    /// The same place, and one of a source.
+    fn of_source(mut self, sources: Arc<Mutex<Sources>>, source: IpAddr) -> Self {
+        let (ledger, shared) = (Arc::clone(&self.0.ledger), self.0.shared.clone());
+        self.0 = Arc::new(Seat { ledger, shared, source: Some((sources, source)) });
+        self
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.0.ledger
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some((sources, source)) = &self.0.source {
+            lock(sources).give_back(*source);
+        }
+        if let Some(shared) = &self.0.shared {
+            shared.give_back();
+        }
+        self.0.ledger.give_back();
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").finish_non_exhaustive()
+    }
+}

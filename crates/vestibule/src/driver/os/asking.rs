@@ -1,0 +1,39 @@
+use super::calls;
+use super::os_driver::OsDriver;
+use crate::admission::Ledger;
+use crate::driver::{Arrival, KernelQueue, Token, Transport};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// How many slots are looked at for the connections of one server at once.
+const LOOKED_AT: usize = 4096;
+
+/// Asking what the system and the tables know, changing nothing.
+impl OsDriver {
+    pub(in crate::driver) fn arrival(transport: &Transport) -> Option<Arrival> {
+        calls::arrival(transport)
+    }
+
+    pub(in crate::driver) fn kernel_queue(&self, token: Token) -> Option<KernelQueue> {
+        calls::kernel_queue(&*self.listener_descriptor(token)?)
+    }
+
+    pub(in crate::driver) fn reserve_descriptor() -> Option<OwnedFd> {
+        std::fs::File::open("/dev/null").ok().map(OwnedFd::from)
+    }
+
+    pub(in crate::driver) fn has_unread(&self, token: Token) -> bool {
+        self.connection(token).is_some_and(|connection| connection.has_unread() == Ok(true))
+    }
+
+    pub(in crate::driver) fn connections_of(
+        &self,
+        ledger: &Arc<Ledger>,
+        from: usize,
+        most: usize,
+    ) -> (Vec<Token>, Option<usize>) {
+        let is_of = |permit: &crate::admission::Permit| Arc::ptr_eq(permit.ledger(), ledger);
+        self.connections
+            .search(from, LOOKED_AT, most, |connection| connection.permit.as_ref().is_some_and(is_of))
+    }
+}

@@ -1,0 +1,19 @@
+//! What the kernel tells elsewhere than on Linux of a connection or a listener.
+
+use super::retried;
+use crate::driver::{Arrival, KernelQueue};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use std::os::fd::AsFd;
+
+/// Whether a connection is dead; how long it has waited nobody knows.
+pub(in crate::driver::os) fn arrival(descriptor: impl AsFd) -> Option<Arrival> {
+    let mut byte = [0];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    let peeked = retried(|| recv(&descriptor, &mut byte[..], flags));
+    Some(Arrival { dead: peeked.is_err_and(|errno| errno != Errno::AGAIN), age: None })
+}
+
+pub(in crate::driver::os) fn kernel_queue(_descriptor: impl AsFd) -> Option<KernelQueue> {
+    None
+}

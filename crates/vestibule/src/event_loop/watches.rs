@@ -1,0 +1,119 @@
+use super::core::LoopCore;
+use super::deadlines::{DeadlineKey, Deadlines};
+use super::timeouts::Timeouts;
+use super::watch::Watch;
+use crate::driver::Token;
+use crate::socket::EndReason;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// The time-outs of a loop's connections.
+///
+/// Each connection has one entry among the deadlines, and what it does leaves that where it is: bytes that come and go cost
+/// no step in the structure, only a look when the entry is due.
+#[derive(Debug, Default)]
+pub(crate) struct Watches {
+    watched: RefCell<Vec<Option<Watched>>>,
+    deadlines: RefCell<Deadlines<Token>>,
+    /// The time of this turn, once somebody needed it.
+    now: Cell<Option<Instant>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    token: Token,
+    watch: Watch,
+    /// None when nothing is to be looked at.
+    key: Option<DeadlineKey>,
+}
+
+impl Watches {
+    /// Watches a connection from now on, or no longer.
+    pub(crate) fn set(&self, core: &LoopCore, token: Token, timeouts: Timeouts) {
+        self.forget(token);
+        if !timeouts.is_limited() {
+            return;
+        }
+        let now = core.driver.borrow().now();
+        let watched = Watched { token, watch: Watch::new(timeouts, now), key: None };
+        let mut all = self.watched.borrow_mut();
+        if token.slot() >= all.len() {
+            all.resize_with(token.slot() + 1, || None);
+        }
+        if let Some(place) = all.get_mut(token.slot()) {
+            *place = Some(watched);
+        }
+        drop(all);
+        let _ = self.look(token, false, now); // nothing is over yet: this enters the deadline
+    }
+
+    pub(crate) fn forget(&self, token: Token) {
+        let mut all = self.watched.borrow_mut();
+        if let Some(place) = all.get_mut(token.slot()) {
+            if let Some(key) = place.take_if(|watched| watched.token == token).and_then(|it| it.key) {
+                self.deadlines.borrow_mut().remove(key);
+            }
+        }
+    }
+
+    fn with(&self, token: Token, change: impl FnOnce(&mut Watch)) {
+        let mut all = self.watched.borrow_mut();
+        let watched = all.get_mut(token.slot()).and_then(Option::as_mut);
+        if let Some(watched) = watched.filter(|watched| watched.token == token) {
+            change(&mut watched.watch);
+        }
+    }
+
+    pub(crate) fn received(&self, core: &LoopCore, token: Token, bytes: usize) {
+        let now = self.now(core);
+        self.with(token, |watch| watch.received(bytes as u64, now));
+    }
+
+    pub(crate) fn sent(&self, core: &LoopCore, token: Token, bytes: usize, unsent: bool) {
+        let now = self.now(core);
+        self.with(token, |watch| watch.sent(bytes as u64, unsent, now));
+    }
+
+    /// The clock is looked at once a turn.
+    fn now(&self, core: &LoopCore) -> Instant {
+        let now = self.now.get().unwrap_or_else(|| core.driver.borrow().now());
+        self.now.set(Some(now));
+        now
+    }
+
+    /// Time has passed.
+    pub(super) fn forget_time(&self) {
+        self.now.set(None);
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.deadlines.borrow().next()
+    }
+
+    fn look(&self, token: Token, unsent: bool, now: Instant) -> Result<(), EndReason> {
+        let mut all = self.watched.borrow_mut();
+        let watched = all.get_mut(token.slot()).and_then(Option::as_mut);
+        let Some(watched) = watched.filter(|watched| watched.token == token) else { return Ok(()) };
+        let next = watched.watch.look(unsent, now)?;
+        watched.key = next.map(|at| self.deadlines.borrow_mut().insert(at, token));
+        Ok(())
+    }
+
+    /// Ends the connections whose time is over.
+    pub(super) fn expire(&self, core: &Rc<LoopCore>) {
+        if self.next().is_none() {
+            return;
+        }
+        let (now, newest) = (core.driver.borrow().now(), self.deadlines.borrow().newest());
+        loop {
+            let due = self.deadlines.borrow_mut().pop_due_of(now, newest);
+            let Some(token) = due else { return };
+            let Some(socket) = core.sockets.get(token) else { continue };
+            if let Err(reason) = self.look(token, socket.has_unsent(), now) {
+                self.forget(token);
+                socket.time_out(reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use crate::error::{Error, Operation, Result, SocketError};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+/// What a server will answer to a question from another thread.
+///
+/// [`wait`](Self::wait) blocks for it; it is also a future, for those who have an executor. Dropping it takes nothing back.
+#[must_use = "the server does what it was told anyway; the answer says when it has"]
+pub struct Answer<T> {
+    place: Arc<Place<T>>,
+    home: ThreadId,
+}
+
+/// Where the server leaves its answer. Dropped without one, it says that none will come.
+pub(crate) struct Reply<T>(Arc<Place<T>>);
+
+struct Place<T> {
+    content: Mutex<Content<T>>,
+    there: Condvar,
+}
+
+struct Content<T> {
+    answer: Option<T>,
+    waker: Option<Waker>,
+    /// Nothing more will come.
+    done: bool,
+}
+
+impl<T> Answer<T> {
+    /// An answer, and where it is to be left by the thread with this id.
+    pub(super) fn new(home: ThreadId) -> (Self, Reply<T>) {
+        let content = Mutex::new(Content { answer: None, waker: None, done: false });
+        let place = Arc::new(Place { content, there: Condvar::new() });
+        (Self { place: Arc::clone(&place), home }, Reply(place))
+    }
+
+    /// Blocks until the answer is there, at most so long; `None` waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// `SocketTimeout` when the time is over, `Operation` when the server is gone, or when this is the server's own thread,
+    /// which cannot answer while it waits.
+    pub fn wait(self, timeout: Option<Duration>) -> Result<T> {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut content = self.place.lock();
+        loop {
+            if let Some(answer) = content.answer.take() {
+                return Ok(answer);
+            }
+            if content.done {
+                return Err(no_answer("the server is gone"));
+            }
+            if thread::current().id() == self.home {
+                return Err(no_answer("its own thread would wait for itself"));
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            content = match left {
+                Some(Duration::ZERO) => {
+                    let (kind, words) = (SocketError::SocketTimeout, "it has not answered in time");
+                    return Err(Error::said(Operation::AskServer, kind, words));
+                }
+                Some(left) => {
+                    let waited = self.place.there.wait_timeout(content, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.place.there.wait(content).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+fn no_answer(words: &'static str) -> Error {
+    Error::said(Operation::AskServer, SocketError::Operation, words)
+}
+
+impl<T> Future for Answer<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let mut content = self.place.lock();
+        match content.answer.take() {
+            Some(answer) => Poll::Ready(Ok(answer)),
+            None if content.done => Poll::Ready(Err(no_answer("the server is gone"))),
+            None => {
+                content.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T> Reply<T> {
+    pub(super) fn send(self, answer: T) {
+        self.0.lock().answer = Some(answer);
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        let waker = {
+            let mut content = self.0.lock();
+            content.done = true;
+            content.waker.take()
+        };
+        self.0.there.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Place<T> {
+    /// Nothing of the program's runs under this lock.
+    fn lock(&self) -> MutexGuard<'_, Content<T>> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+use super::state::ServerState;
+use super::tcp_server::TcpServer;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+/// A call that a server is to make on its own thread.
+pub(super) type Request = Box<dyn FnOnce(&TcpServer) + Send>;
+
+/// Where other threads leave requests for a server, and see its state.
+pub(super) struct Desk {
+    waker: Waker,
+    pub(super) home: ThreadId,
+    /// Whether somebody may leave requests at all, so that waits must look.
+    staffed: AtomicBool,
+    board: Mutex<Board>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Board {
+    requests: VecDeque<Request>,
+    state: ServerState,
+    closed: bool,
+}
+
+impl Desk {
+    pub(super) fn new(waker: Waker) -> Self {
+        Self {
+            waker,
+            home: thread::current().id(),
+            staffed: AtomicBool::new(false),
+            board: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Requests are made, dropped and run outside of this lock.
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn staff(&self) {
+        self.staffed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_staffed(&self) -> bool {
+        self.staffed.load(Ordering::Relaxed)
+    }
+
+    /// Leaves a request, which comes back when the server is gone.
+    pub(super) fn leave(&self, request: Request) -> Result<(), Request> {
+        {
+            let mut board = self.board();
+            if board.closed {
+                return Err(request);
+            }
+            board.requests.push_back(request);
+        }
+        self.waker.wake_by_ref();
+        Ok(())
+    }
+
+    pub(super) fn take(&self) -> Option<Request> {
+        self.board().requests.pop_front()
+    }
+
+    pub(super) fn has_requests(&self) -> bool {
+        self.is_staffed() && !self.board().requests.is_empty()
+    }
+
+    pub(super) fn state(&self) -> ServerState {
+        self.board().state
+    }
+
+    pub(super) fn set_state(&self, state: ServerState) {
+        self.board().state = state;
+        self.changed.notify_all();
+    }
+
+    /// Blocks until this is the state, at most so long; whether it came to be.
+    pub(super) fn wait_for_state(&self, wanted: ServerState, timeout: Option<Duration>) -> bool {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut board = self.board();
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if board.state == wanted || board.closed || left == Some(Duration::ZERO) {
+                return board.state == wanted;
+            }
+            board = match left {
+                Some(left) => {
+                    self.changed.wait_timeout(board, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(board).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// The server is gone: drops what is left, and refuses what comes.
+    pub(super) fn close(&self) {
+        let left = {
+            let mut board = self.board();
+            board.closed = true;
+            std::mem::take(&mut board.requests)
+        };
+        self.changed.notify_all();
+        drop(left);
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}

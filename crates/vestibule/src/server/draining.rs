@@ -1,0 +1,250 @@
+use super::core::{Pending, ServerCore};
+use super::tcp_server::TcpServer;
+use crate::acceptor::Leftover;
+use crate::admission::{Count, DrainPhase, RefusalReason};
+use crate::event_loop::later;
+use crate::signal::SignalArgument;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long connections on other threads have to be cut after the deadline.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How a server is to drain, for [`TcpServer::drain_with`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct DrainOptions {
+    deadline: Duration,
+    leftover: Leftover,
+}
+
+impl DrainOptions {
+    /// The defaults, for a deadline: so long have the connections to end.
+    pub fn new(deadline: Duration) -> Self {
+        Self { deadline, leftover: Leftover::default() }
+    }
+
+    /// What happens to the clients that wait in the kernel's queue. Default: they are accepted and served.
+    pub fn leftover(self, leftover: Leftover) -> Self {
+        Self { leftover, ..self }
+    }
+}
+
+/// How a drain went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// Connections that ended by themselves, or by the application's doing.
+    pub ended: u64,
+    /// Connections that had nothing to do and were closed for that.
+    pub idle: u64,
+    /// Connections that were cut at the deadline.
+    pub cut: u64,
+    /// The peers of those that were cut.
+    pub cut_peers: Vec<SocketAddr>,
+    /// Connections that are still open: the program took their descriptors, or another thread's loop did not come to cut
+    /// them in time.
+    pub out_of_reach: u64,
+    /// Clients that were still let in from the kernel's queue.
+    pub let_in: u64,
+    /// Clients of the kernel's queue that were refused.
+    pub refused: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl SignalArgument for DrainReport {}
+
+/// What is called with the report.
+pub(super) type Done = Box<dyn FnOnce(&DrainReport)>;
+
+/// A drain under way.
+pub(super) struct Drain {
+    began: Instant,
+    deadline: Instant,
+    /// What was counted when it began.
+    open: u64,
+    before: Counted,
+    /// How many clients of the queue are still to be looked at; those who come later are too late.
+    leftover: u64,
+    done: Vec<Done>,
+}
+
+/// What a drain's report is the difference of.
+#[derive(Clone, Copy)]
+struct Counted {
+    accepted: u64,
+    refused: u64,
+    idle: u64,
+    cut: u64,
+}
+
+impl ServerCore {
+    fn counted(&self) -> Counted {
+        let get = |count| self.ledger.get(count);
+        Counted {
+            accepted: get(Count::Accepted),
+            refused: self.ledger.refused(RefusalReason::Draining),
+            idle: get(Count::EndedIdle),
+            cut: get(Count::Cut),
+        }
+    }
+
+    /// Begins to drain, or brings the deadline of the drain under way forward.
+    pub(super) fn drain(self: &Rc<Self>, options: DrainOptions, done: Option<Done>) {
+        let deadline = later(self.now(), options.deadline);
+        if let Some(drain) = &mut *self.drain.borrow_mut() {
+            drain.deadline = drain.deadline.min(deadline);
+            drain.done.extend(done);
+            return self.event_loop.call_for_turn();
+        }
+        let queue =
+            self.listening.get().and_then(|it| self.event_loop.driver.borrow().kernel_queue(it.token));
+        let drain = Drain {
+            began: self.now(),
+            deadline,
+            open: self.ledger.open() as u64,
+            before: self.counted(),
+            leftover: queue.map_or(u64::MAX, |queue| queue.depth.into()),
+            done: done.into_iter().collect(),
+        };
+        self.ledger.take_cut_peers();
+        self.drain.replace(Some(drain));
+        self.ledger.set_phase(DrainPhase::Telling);
+        self.acceptor.borrow_mut().drain(options.leftover);
+        self.update_credit();
+        self.update_state();
+        self.event_loop.add_draining(Rc::downgrade(self));
+    }
+
+    /// Nobody waits in the kernel's queue: a draining server needs it no more.
+    pub(super) fn queue_is_empty(self: &Rc<Self>) {
+        if self.drain.borrow().is_some() {
+            self.stop_listening();
+        }
+    }
+
+    fn leftover_is_done(&self) -> bool {
+        let counted = self.counted();
+        self.drain.borrow().as_ref().is_some_and(|drain| {
+            let accepted = counted.accepted - drain.before.accepted;
+            accepted + (counted.refused - drain.before.refused) >= drain.leftover
+        })
+    }
+
+    /// A turn, or a round of a wait: goes on with the drain, and ends it when nothing is left or it has lasted too long.
+    pub(crate) fn advance_drain(self: &Rc<Self>) {
+        let Some(deadline) = self.drain.borrow().as_ref().map(|drain| drain.deadline) else { return };
+        self.ledger.bell().wait(); // for connections that end on other threads
+        let now = self.now();
+        let over = now >= deadline;
+        if self.listening.get().is_some() && (over || self.leftover_is_done()) {
+            self.stop_listening();
+        }
+        if over && self.ledger.phase() != DrainPhase::Cutting {
+            self.cut_pending();
+            self.ledger.set_phase(DrainPhase::Cutting);
+        }
+        let waits = self.listening.get().is_some() || self.ledger.open() > 0;
+        if waits && now < later(deadline, GRACE) {
+            return self.event_loop.add_draining(Rc::downgrade(self));
+        }
+        self.finish_drain();
+    }
+
+    /// When the loop has to look at the drain, whatever happens.
+    pub(crate) fn drain_deadline(&self) -> Option<Instant> {
+        let drain = self.drain.borrow();
+        let deadline = drain.as_ref()?.deadline;
+        let cutting = self.ledger.phase() == DrainPhase::Cutting;
+        Some(if cutting { later(deadline, GRACE) } else { deadline })
+    }
+
+    /// Nobody has taken these from the server.
+    fn cut_pending(&self) {
+        let pending = self.pending.take();
+        self.acceptor.borrow_mut().taken(pending.len());
+        self.count_pending();
+        for connection in pending {
+            match connection {
+                Pending::Incoming(connection) => {
+                    self.ledger.cut(connection.peer_addr());
+                    drop(connection);
+                }
+                Pending::Socket(socket) => socket.set_pending(false), // and cut with the others, if it is ours
+            }
+        }
+    }
+
+    fn finish_drain(self: &Rc<Self>) {
+        let Some(drain) = self.drain.take() else { return };
+        let (now, counted) = (self.now(), self.counted());
+        self.ledger.set_phase(DrainPhase::None);
+        let let_in = counted.accepted - drain.before.accepted;
+        let (idle, cut) = (counted.idle - drain.before.idle, counted.cut - drain.before.cut);
+        let out_of_reach = self.ledger.open() as u64;
+        let report = DrainReport {
+            ended: (drain.open + let_in).saturating_sub(idle + cut + out_of_reach),
+            idle,
+            cut,
+            cut_peers: self.ledger.take_cut_peers(),
+            out_of_reach,
+            let_in,
+            refused: counted.refused - drain.before.refused,
+            took: now.saturating_duration_since(drain.began),
+        };
+        self.update_state();
+        for done in drain.done {
+            done(&report);
+        }
+        self.call(|| self.drained.emit(&self.view(), report.clone()));
+    }
+}
+
+impl TcpServer {
+    /// Lets nobody in any more and brings all connections to an end, at the deadline by force. Does not block:
+    /// [`drained`](Self::drained) tells the end, with a [report](DrainReport).
+    ///
+    /// The clients in the kernel's queue are still served (or [refused](DrainOptions::leftover)), then the server stops
+    /// listening. Each connection is told by its signal [`draining`](crate::TcpSocket::draining), wherever its loop is; one
+    /// without a slot there is ended as soon as nothing of it is unread or unsent. At the deadline the rest is cut, with a
+    /// reset. All that happens in small steps, between which the loop does everything else.
+    ///
+    /// A connection counts until its descriptor is closed, so also while it [lingers](crate::EventLoop::set_linger_limits).
+    /// Connections whose descriptors the program took are out of reach. A second call while the first drain is under way can
+    /// only bring its deadline forward: with [`Duration::ZERO`] it ends at once. A pause ends. Afterwards the server is closed and
+    /// may listen again.
+    ///
+    /// A [standalone](Self::standalone) server drains in its waits, or in turns of its [loop](Self::event_loop).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use vestibule::{EventLoop, TcpServer};
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let server = TcpServer::bind(&event_loop, "127.0.0.1:0")?;
+    /// let quit = event_loop.handle();
+    /// server.drained().connect(move |_, report| {
+    ///     println!("{} ended, {} cut: {:?}", report.ended + report.idle, report.cut, report.cut_peers);
+    ///     quit.quit();
+    /// });
+    /// server.drain(Duration::from_secs(10));
+    /// event_loop.run()?;
+    /// # Ok::<(), vestibule::Error>(())
+    /// ```
+    pub fn drain(&self, deadline: Duration) {
+        self.drain_with(DrainOptions::new(deadline));
+    }
+
+    /// Drains, with more to choose.
+    pub fn drain_with(&self, options: DrainOptions) {
+        self.core().drain(options, None);
+    }
+
+    /// A [drain](Self::drain) is over.
+    #[must_use]
+    pub fn drained(&self) -> &crate::signal::Signal<Self, DrainReport> {
+        &self.core().drained
+    }
+}

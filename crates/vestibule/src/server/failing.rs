@@ -1,0 +1,122 @@
+use super::core::ServerCore;
+use crate::acceptor::{AcceptErrorClass, AcceptVerdict};
+use crate::admission::Count;
+use crate::error::{Operation, SocketError, describe};
+use rustix::io::Errno;
+use std::rc::Rc;
+
+/// Accepts that fail.
+impl ServerCore {
+    /// Does what the acceptor decides.
+    pub(crate) fn accept_failed(self: &Rc<Self>, errno: Errno) {
+        let now = self.now();
+        let class = AcceptErrorClass::of_errno(errno);
+        let verdict = self.acceptor.borrow_mut().accept_failed(class, self.event_loop.turn_number(), now);
+        self.count_failure(class);
+        match verdict {
+            AcceptVerdict::Continue => self.update_credit(),
+            AcceptVerdict::BackOff { tell } => {
+                if tell {
+                    self.note_exhaustion();
+                }
+                self.update_credit();
+                if tell {
+                    crate::log::warning!(
+                        "cannot accept on {}: {errno}; will go on by itself",
+                        self.endpoint()
+                    );
+                    self.tell_accept_error(errno);
+                }
+                if class == AcceptErrorClass::Resources {
+                    self.use_reserve();
+                }
+                // Last, so that the clients which were answered from the reserve do not count as a release.
+                self.event_loop.driver.borrow().releases().wait(self.ledger.bell());
+            }
+            AcceptVerdict::StopListening => {
+                self.stop_listening();
+                crate::log::warning!("the listener is broken: {errno}; the server has stopped listening");
+                self.tell_accept_error(errno);
+            }
+        }
+    }
+
+    fn count_failure(&self, class: AcceptErrorClass) {
+        let count = match class {
+            AcceptErrorClass::Nothing => return,
+            AcceptErrorClass::Connection => Count::ConnectionErrors,
+            AcceptErrorClass::Resources => Count::ResourceErrors,
+            AcceptErrorClass::Broken => Count::BrokenErrors,
+            AcceptErrorClass::Unknown => Count::UnknownErrors,
+        };
+        self.ledger.write(|counts| counts.add(count, 1));
+    }
+
+    fn tell_accept_error(self: &Rc<Self>, errno: Errno) {
+        let (kind, text): (SocketError, _) = describe(&errno.into(), Operation::Accept);
+        self.note(kind, text);
+        self.call(|| self.accept_error.emit(&self.view(), kind));
+    }
+
+    /// An episode of lacking resources begins.
+    fn note_exhaustion(&self) {
+        let since = self.now().saturating_duration_since(self.ledger.began()).as_nanos();
+        let since = u64::try_from(since).unwrap_or(u64::MAX).max(1);
+        self.ledger.write(|counts| {
+            counts.add(Count::Episodes, 1);
+            counts.set(Count::ExhaustedSince, since);
+        });
+    }
+
+    /// The episode is over.
+    pub(super) fn note_recovery(self: &Rc<Self>) {
+        self.note_end_of_episode();
+        crate::log::notice!("accepting on {} goes on", self.endpoint());
+        self.fill_reserve();
+        self.update_state();
+    }
+
+    pub(super) fn note_end_of_episode(&self) {
+        let now = self.now().saturating_duration_since(self.ledger.began()).as_nanos();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        self.ledger.write(|counts| {
+            let since = counts.get(Count::ExhaustedSince);
+            if since > 0 {
+                counts.add(Count::ExhaustedFor, now.saturating_sub(since));
+                counts.set(Count::ExhaustedSince, 0);
+            }
+        });
+    }
+
+    /// Answers a few of those who wait, by means of the descriptor that is kept for that.
+    fn use_reserve(self: &Rc<Self>) {
+        for _ in 0..RESERVE_BATCH {
+            let (Some(listening), Some(reserve)) = (self.listening.get(), self.reserve.take()) else {
+                return;
+            };
+            drop(reserve);
+            let accepted = self.event_loop.driver.borrow_mut().accept(listening.token);
+            let more = accepted.is_ok();
+            if let Ok((transport, peer)) = accepted {
+                self.refuse_from_reserve(transport, peer);
+            }
+            self.fill_reserve();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Takes a descriptor into reserve, if one is to be kept and can be had.
+    pub(super) fn fill_reserve(&self) {
+        if self.admission.borrow().limits().reserve {
+            let reserve = self.event_loop.driver.borrow().reserve_descriptor();
+            self.reserve.replace(reserve);
+        } else {
+            self.reserve.take();
+        }
+    }
+}
+
+/// How many clients are answered each time that an accept has failed.
+const RESERVE_BATCH: usize = 8;

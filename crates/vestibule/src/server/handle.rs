@@ -1,0 +1,175 @@
+use super::answer::Answer;
+use super::core::ServerCore;
+use super::desk::Desk;
+use super::draining::{DrainOptions, DrainReport};
+use super::state::ServerState;
+use super::tcp_server::TcpServer;
+use crate::admission::{Ledger, Limits, Statistics};
+use crate::driver::KernelQueue;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Reaches a server from any thread.
+///
+/// It is `Send`, `Sync` and cheap to clone, and does not keep the server alive. What it tells the server is done in the
+/// loop's next turn, or in the wait that blocks the server's thread, which it wakes; the [`Answer`] comes when it is done,
+/// and so is true: after the answer to [`pause`](Self::pause) nobody is let in. State and statistics need no answer.
+///
+/// ```
+/// use std::{thread, time::Duration};
+/// use vestibule::{EventLoop, ServerState, TcpServer};
+///
+/// let event_loop = EventLoop::new()?;
+/// let server = TcpServer::bind(&event_loop, "127.0.0.1:0")?;
+/// let (handle, quit) = (server.handle(), event_loop.handle());
+/// let operator = thread::spawn(move || {
+///     handle.pause().wait(None)?;
+///     assert_eq!(handle.state(), ServerState::Paused);
+///     let report = handle.drain(Duration::from_secs(10)).wait(None)?;
+///     quit.quit();
+///     Ok::<_, vestibule::Error>(report.cut)
+/// });
+/// event_loop.run()?;
+/// assert_eq!(operator.join().unwrap()?, 0);
+/// # Ok::<(), vestibule::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ServerHandle {
+    desk: Arc<Desk>,
+    ledger: Arc<Ledger>,
+}
+
+impl ServerHandle {
+    /// Has the server make a call on its own thread; the answer is what the call returns.
+    ///
+    /// What other methods here do not offer can be done so.
+    pub fn call<R: Send + 'static>(&self, call: impl FnOnce(&TcpServer) -> R + Send + 'static) -> Answer<R> {
+        let (answer, reply) = Answer::new(self.desk.home);
+        let request = Box::new(move |server: &TcpServer| reply.send(call(server)));
+        // A server that is gone drops the request, which tells it to whoever waits.
+        let _ = self.desk.leave(request);
+        answer
+    }
+
+    /// Lets nobody in from the answer on, until [`resume`](Self::resume): see
+    /// [`TcpServer::pause_accepting`].
+    pub fn pause(&self) -> Answer<()> {
+        self.call(TcpServer::pause_accepting)
+    }
+
+    /// Ends a pause: see [`TcpServer::resume_accepting`].
+    pub fn resume(&self) -> Answer<()> {
+        self.call(TcpServer::resume_accepting)
+    }
+
+    /// Stops listening: see [`TcpServer::close`]. A blocking wait of the server returns.
+    pub fn stop(&self) -> Answer<()> {
+        self.call(TcpServer::close)
+    }
+
+    /// Stops listening and ends all connections, by force after the deadline: see [`TcpServer::drain`]. The answer comes
+    /// when all have ended.
+    pub fn drain(&self, deadline: Duration) -> Answer<DrainReport> {
+        self.drain_with(DrainOptions::new(deadline))
+    }
+
+    /// Drains, with more to choose.
+    pub fn drain_with(&self, options: DrainOptions) -> Answer<DrainReport> {
+        let (answer, reply) = Answer::new(self.desk.home);
+        let request = Box::new(move |server: &TcpServer| {
+            server
+                .core()
+                .drain(options, Some(Box::new(move |report: &DrainReport| reply.send(report.clone()))));
+        });
+        let _ = self.desk.leave(request);
+        answer
+    }
+
+    /// Sets other limits: see [`TcpServer::set_limits`].
+    pub fn set_limits(&self, limits: Limits) -> Answer<()> {
+        self.call(move |server| server.set_limits(limits))
+    }
+
+    /// The queue of the kernel: see [`TcpServer::kernel_queue`].
+    pub fn kernel_queue(&self) -> Answer<Option<KernelQueue>> {
+        self.call(TcpServer::kernel_queue)
+    }
+
+    /// What the server has counted, at one moment. Does not block and disturbs nobody.
+    ///
+    /// On a simulated network time does not pass for it while resources are lacking.
+    pub fn statistics(&self) -> Statistics {
+        Statistics::of(&self.ledger, Instant::now())
+    }
+
+    /// What the server is doing. Does not block.
+    pub fn state(&self) -> ServerState {
+        self.desk.state()
+    }
+
+    /// Blocks until the server is in this state, at most so long, or until it is gone; whether it came to be. `None` waits
+    /// for ever.
+    pub fn wait_for_state(&self, state: ServerState, timeout: Option<Duration>) -> bool {
+        self.desk.wait_for_state(state, timeout)
+    }
+}
+
+impl ServerCore {
+    /// Does what other threads have asked for.
+    pub(crate) fn answer_requests(self: &Rc<Self>) {
+        while let Some(request) = self.desk.take() {
+            let view = self.view();
+            self.call(|| request(&view));
+        }
+    }
+
+    pub(crate) fn has_requests(&self) -> bool {
+        self.desk.has_requests()
+    }
+}
+
+impl TcpServer {
+    /// What other threads use to reach this server.
+    ///
+    /// A [standalone](Self::standalone) server makes the descriptors of its loop now, so that its waits can be woken; should
+    /// there be none left, it is reached when a wait begins or ends a round.
+    pub fn handle(&self) -> ServerHandle {
+        let core = self.core();
+        core.desk.staff();
+        core.event_loop.add_staffed(Rc::downgrade(core));
+        ServerHandle { desk: Arc::clone(&core.desk), ledger: Arc::clone(&core.ledger) }
+    }
+
+    /// What the server has counted since it was made.
+    pub fn statistics(&self) -> Statistics {
+        Statistics::of(&self.core().ledger, self.core().now())
+    }
+
+    /// The queue in which the kernel keeps clients until they are accepted: how long it is, how long it may get, and
+    /// whether it has overflowed. `None` when the server does not listen, or the system does not tell. One or two system
+    /// calls.
+    pub fn kernel_queue(&self) -> Option<KernelQueue> {
+        let listening = self.core().listening.get()?;
+        self.core().event_loop.driver.borrow().kernel_queue(listening.token)
+    }
+
+    /// Says whom the server lets in from now on; connections that are open stay. Accepting goes on at once where the new
+    /// limits allow more.
+    pub fn set_limits(&self, limits: Limits) {
+        let core = self.core();
+        core.admission.borrow_mut().set_limits(limits);
+        core.fill_reserve();
+        core.update_credit();
+    }
+
+    /// Whom the server lets in. Default: everybody.
+    pub fn limits(&self) -> Limits {
+        self.core().admission.borrow().limits().clone()
+    }
+
+    /// What the server is doing.
+    pub fn state(&self) -> ServerState {
+        self.core().state.get()
+    }
+}

@@ -1,0 +1,81 @@
+use super::core::ServerCore;
+use crate::signal::SignalArgument;
+use std::fmt;
+use std::rc::Rc;
+
+/// What a server is doing; [`TcpServer::state_changed`](crate::TcpServer::state_changed) tells each change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ServerState {
+    /// It does not listen: not yet, or no more.
+    #[default]
+    Closed,
+    /// It is about to listen.
+    Starting,
+    /// It listens. That nobody is let in for now, because a limit is reached, does not change it.
+    Listening,
+    /// It listens, and lets nobody in until [`resume_accepting`](crate::TcpServer::resume_accepting) is called.
+    Paused,
+    /// It listens, but the process or the system has no descriptors or memory for another connection. It goes on by
+    /// itself.
+    Exhausted,
+    /// It lets nobody in any more, and waits for its connections to end, until the deadline.
+    Draining,
+}
+
+impl SignalArgument for ServerState {}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed",
+            Self::Starting => "starting",
+            Self::Listening => "listening",
+            Self::Paused => "paused",
+            Self::Exhausted => "exhausted",
+            Self::Draining => "draining",
+        })
+    }
+}
+
+impl ServerCore {
+    fn present_state(&self) -> ServerState {
+        let acceptor = self.acceptor.borrow();
+        if self.drain.borrow().is_some() {
+            ServerState::Draining
+        } else if self.listening.get().is_none() {
+            ServerState::Closed
+        } else if acceptor.is_paused() {
+            ServerState::Paused
+        } else if acceptor.is_exhausted() {
+            ServerState::Exhausted
+        } else {
+            ServerState::Listening
+        }
+    }
+
+    /// Notes the state, to be told in the loop's next turn; other threads see it at once.
+    pub(super) fn update_state(self: &Rc<Self>) {
+        self.set_state(self.present_state());
+    }
+
+    pub(super) fn set_state(self: &Rc<Self>, state: ServerState) {
+        if self.state.replace(state) == state {
+            return;
+        }
+        self.desk.set_state(state);
+        if !self.gone.get() {
+            self.untold_states.borrow_mut().push_back(state);
+            self.event_loop.add_stated(Rc::downgrade(self));
+        }
+    }
+
+    /// The loop's turn has come.
+    pub(crate) fn tell_states(self: &Rc<Self>) {
+        loop {
+            let state = self.untold_states.borrow_mut().pop_front();
+            let Some(state) = state else { return };
+            self.call(|| self.state_changed.emit(&self.view(), state));
+        }
+    }
+}
