@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 use vestibule::Endpoint;
 
 /// Small TCP servers, built on the vestibule library.
@@ -37,7 +38,64 @@ pub(crate) struct Service {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
     pub(crate) listen: Endpoint,
 
-    /// Log a line for each connection on standard error.
+    /// Have at most so many connections open at once; other clients wait in the kernel's queue.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_connections: Option<usize>,
+
+    /// Have at most so many connections of one address (IPv6: one /64) open at once; others are closed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_per_source: Option<u32>,
+
+    /// Let in so many new connections a second; other clients wait in the kernel's queue.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) rate: Option<u32>,
+
+    /// End connections on which nothing happens for so long.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) idle_timeout: Option<Duration>,
+
+    /// How long connections may take to end after SIGTERM or SIGINT; a second signal ends them at once.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
+    pub(crate) drain_timeout: Duration,
+
+    /// Print what was counted, a line each second and one at the end.
+    #[arg(long)]
+    pub(crate) stats: bool,
+
+    /// Log a line for each connection, and for each that is refused, on standard error.
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// A time such as `500ms`, `10s`, `5m`, `1h`; a number alone is seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let number: f64 = digits.parse().map_err(|_| "a time is a number and ms, s, m or h".to_owned())?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(format!("no unit of time is called `{unit}`: ms, s, m or h")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| "no such time".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        for (text, milliseconds) in
+            [("500ms", 500), ("10s", 10_000), ("10", 10_000), ("1.5m", 90_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(time(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "s", "-1s", "1d", "1 s", "inf", "1e400", "ten"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
 }

@@ -160,26 +160,27 @@ impl LoopCore {
     }
 
     pub(crate) fn add_stated(&self, server: Weak<ServerCore>) {
-        self.stated.borrow_mut().push(server);
+        add_once(&self.stated, server);
         self.call_for_turn();
     }
 
     pub(crate) fn add_draining(&self, server: Weak<ServerCore>) {
-        self.draining.borrow_mut().push(server);
+        add_once(&self.draining, server);
         self.call_for_turn();
     }
 
     /// From now on other threads may ask the server for something, for which the loop must be woken.
     pub(crate) fn add_staffed(&self, server: Weak<ServerCore>) {
-        let mut staffed = self.staffed.borrow_mut();
-        if !staffed.iter().any(|known| known.ptr_eq(&server)) {
-            staffed.retain(|known| known.strong_count() > 0);
-            staffed.push(server);
-        }
-        drop(staffed);
+        self.staffed.borrow_mut().retain(|known| known.strong_count() > 0);
+        add_once(&self.staffed, server);
         if let Err(error) = self.open() {
             crate::log::warning!("a server without descriptors for a loop cannot be woken: {error}");
         }
+    }
+
+    /// Whether other threads can wake a wait of this loop; makes its descriptors, if they are to be had.
+    pub(crate) fn can_be_woken(&self) -> bool {
+        self.open().is_ok()
     }
 
     /// What wakes the loop from another thread.
@@ -215,6 +216,14 @@ impl LoopCore {
     /// Whether the program still holds an `EventLoop` that could take turns.
     pub(crate) fn has_handles(&self) -> bool {
         self.handles.get() > 0
+    }
+}
+
+/// Waits enter what is for the next turn again and again, and it may be long in coming.
+fn add_once(list: &RefCell<Vec<Weak<ServerCore>>>, server: Weak<ServerCore>) {
+    let mut list = list.borrow_mut();
+    if !list.iter().any(|known| known.ptr_eq(&server)) {
+        list.push(server);
     }
 }
 

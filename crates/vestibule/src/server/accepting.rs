@@ -85,7 +85,9 @@ impl ServerCore {
         match hook {
             Some(hook) => {
                 self.update_credit();
-                self.call(|| hook(&view, connection.shared()));
+                if self.call(|| hook(&view, connection.shared())).is_none() {
+                    return;
+                }
             }
             None => self.append(Pending::Incoming(connection)),
         }

@@ -133,6 +133,12 @@ impl ServerCore {
         })
     }
 
+    /// Whether it is for an accept to tell when the queue is empty.
+    fn leftover_is_unknown(&self) -> bool {
+        let unknown = self.drain.borrow().as_ref().is_some_and(|drain| drain.leftover == u64::MAX);
+        unknown && self.listening.get().is_some()
+    }
+
     /// A turn, or a round of a wait: goes on with the drain, and ends it when nothing is left or it has lasted too long.
     pub(crate) fn advance_drain(self: &Rc<Self>) {
         let Some(deadline) = self.drain.borrow().as_ref().map(|drain| drain.deadline) else { return };
@@ -141,6 +147,9 @@ impl ServerCore {
         let over = now >= deadline;
         if self.listening.get().is_some() && (over || self.leftover_is_done()) {
             self.stop_listening();
+        }
+        if self.leftover_is_unknown() {
+            self.accept_batch(); // nothing else would tell that nobody waits
         }
         if over && self.ledger.phase() != DrainPhase::Cutting {
             self.cut_pending();

@@ -3,9 +3,12 @@ use super::tcp_server::TcpServer;
 use crate::acceptor::{Course, Until};
 use crate::driver::Interest;
 use crate::error::{Error, Operation, Result, SocketError};
-use crate::event_loop::Also;
+use crate::event_loop::{Also, later};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+/// How often a wait looks for what other threads say when there is no descriptor to be woken by.
+const LOOK_WHEN_DEAF: Duration = Duration::from_millis(50);
 
 impl ServerCore {
     fn wait_for_new_connection(self: &Rc<Self>, timeout: Option<Duration>) -> Result<bool> {
@@ -25,7 +28,8 @@ impl ServerCore {
             let course = self.course();
             let listener = self.listening.get().filter(|_| course.credit() > 0);
             let interest = listener.map(|it| Interest::readable(it.token));
-            let ready = wait.round(interest.as_slice(), self.also(course), self.wake_up_at(course));
+            let also = self.also(course);
+            let ready = wait.round(interest.as_slice(), also, self.wake_up_at(course, also));
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
             if !ready.is_empty() {
                 self.accept_batch();
@@ -47,14 +51,20 @@ impl ServerCore {
         }
     }
 
-    /// Whether other threads may end what the server waits for.
+    /// Whether other threads may have something to say to the server.
+    fn listens_to_others(&self, course: Course) -> bool {
+        self.desk.is_staffed() || course == Course::Stop(Until::APlaceIsFree)
+    }
+
     fn also(&self, course: Course) -> Also {
-        let others = self.desk.is_staffed() || course == Course::Stop(Until::APlaceIsFree);
+        let others = self.listens_to_others(course) && self.event_loop.can_be_woken();
         if others { Also::OtherThreads } else { Also::Nothing }
     }
 
-    fn wake_up_at(&self, course: Course) -> Option<Instant> {
-        [course.until(), self.drain_deadline()].into_iter().flatten().min()
+    fn wake_up_at(&self, course: Course, also: Also) -> Option<Instant> {
+        let deaf = self.listens_to_others(course) && also == Also::Nothing;
+        let look = deaf.then(|| later(self.now(), LOOK_WHEN_DEAF));
+        [course.until(), self.drain_deadline(), look].into_iter().flatten().min()
     }
 }
 
