@@ -88,6 +88,7 @@ mod resolver;
 mod server;
 mod signal;
 mod socket;
+mod sync;
 
 pub use acceptor::{AcceptErrorClass, Leftover};
 pub use address::{AddressParseError, Endpoint, HostAddress, NetworkLayerProtocol, Subnet};
@@ -103,6 +104,11 @@ pub use server::{
 };
 pub use signal::{Signal, SignalArgument, SlotId};
 pub use socket::{BlockingSocket, EndReason, SocketSignal, SocketState, TcpSocket, WeakTcpSocket};
+
+/// What is tried with bytes that nobody has thought of: by the programs in `fuzz`, and with their corpus by `cargo test`.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 #[cfg(feature = "simulation")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulation")))]

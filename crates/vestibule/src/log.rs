@@ -10,14 +10,4 @@ macro_rules! warning {
     }};
 }
 
-/// Something that ends what a warning has told.
-macro_rules! notice {
-    ($($message:tt)*) => {{
-        #[cfg(feature = "tracing")]
-        tracing::info!(target: "vestibule", $($message)*);
-        #[cfg(not(feature = "tracing"))]
-        let _ = format_args!($($message)*);
-    }};
-}
-
-pub(crate) use {notice, warning};
+pub(crate) use warning;

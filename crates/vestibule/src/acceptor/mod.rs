@@ -8,6 +8,7 @@ mod backoff;
 mod batch;
 mod chance;
 mod course;
+mod seldom;
 
 pub use accept_error::AcceptErrorClass;
 
@@ -16,6 +17,7 @@ pub use acceptor_type::Leftover;
 pub(crate) use acceptor_type::{AcceptVerdict, Acceptor, Moment};
 pub(crate) use chance::Chance;
 pub(crate) use course::{Course, Until};
+pub(crate) use seldom::Seldom;
 
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod tests;

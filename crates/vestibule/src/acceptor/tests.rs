@@ -1,6 +1,8 @@
 //! The acceptor against a naive model, and its table of errors.
 
-mod model;
+#![cfg_attr(fuzzing, allow(unused, reason = "fuzzing uses the model alone"))]
+
+pub(crate) mod model;
 
 use super::{AcceptErrorClass, AcceptVerdict, Acceptor, Chance, Moment};
 use AcceptErrorClass::{Broken, Connection, Nothing, Resources, Unknown};

@@ -1,4 +1,4 @@
-use super::sync::{AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, in_order, lock};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
@@ -19,6 +19,7 @@ impl Bell {
 
     pub(crate) fn wait(&self) {
         self.waiting.store(true, Ordering::SeqCst);
+        in_order();
     }
 
     /// Whether somebody rang since the last wait began; true also when none ever did.
@@ -27,6 +28,7 @@ impl Bell {
     }
 
     pub(crate) fn ring(&self) {
+        in_order();
         if self.waiting.load(Ordering::SeqCst) && self.waiting.swap(false, Ordering::SeqCst) {
             self.waker.wake_by_ref();
         }
@@ -41,12 +43,12 @@ pub(crate) struct Bells {
 }
 
 impl Bells {
-    #[cfg(not(loom))]
+    #[cfg(not(vestibule_loom))]
     pub(crate) const fn new() -> Self {
         Self { anybody: AtomicBool::new(false), bells: Mutex::new(Vec::new()) }
     }
 
-    #[cfg(loom)]
+    #[cfg(vestibule_loom)]
     pub(crate) fn new() -> Self {
         Self { anybody: AtomicBool::new(false), bells: Mutex::new(Vec::new()) }
     }
@@ -62,10 +64,12 @@ impl Bells {
     pub(crate) fn wait(&self, bell: &Bell) {
         bell.wait();
         self.anybody.store(true, Ordering::SeqCst);
+        in_order();
     }
 
     /// There is something.
     pub(crate) fn ring(&self) {
+        in_order();
         if self.anybody.load(Ordering::SeqCst) && self.anybody.swap(false, Ordering::SeqCst) {
             for bell in lock(&self.bells).iter().filter_map(Weak::upgrade) {
                 bell.ring();

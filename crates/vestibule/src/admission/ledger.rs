@@ -2,7 +2,7 @@ use super::bell::{Bell, Bells};
 use super::count::Count;
 use super::phase::DrainPhase;
 use super::refusal::RefusalReason;
-use super::sync::{AtomicU64, Mutex, Ordering, fence, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -168,7 +168,7 @@ impl Ledger {
                 }
             }
             std::hint::spin_loop();
-            #[cfg(loom)]
+            #[cfg(vestibule_loom)]
             loom::thread::yield_now();
         }
     }

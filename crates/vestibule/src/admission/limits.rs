@@ -108,8 +108,9 @@ impl Limits {
 
     /// For how many sources the rate is remembered that have no connection open. Default: 65,536, which takes about 5 MB.
     ///
-    /// A source is forgotten as soon as its rate is free again. Should more than so many be remembered at one time, the
-    /// others share one rate among them: memory is bounded, and nobody gets more than the rate.
+    /// A source is forgotten once its rate is free again. While so many are remembered, newcomers share one rate among them
+    /// and are not remembered: memory is bounded by this and the number of connections open at once, and nobody gets more
+    /// than the rate.
     pub fn remembered_sources(mut self, number: usize) -> Self {
         self.source.remembered = number;
         self

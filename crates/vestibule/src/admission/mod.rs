@@ -14,7 +14,6 @@ mod refusal;
 mod shared_limit;
 mod sources;
 mod statistics;
-mod sync;
 
 pub use limits::{Limits, OverLimit};
 pub use permit::Permit;
@@ -30,5 +29,10 @@ pub(crate) use permit::Admission;
 pub(crate) use phase::DrainPhase;
 pub(crate) use rate::Pace;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::fuzz_sources;
+
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use super::limits::Limits;
 use super::refusal::RefusalReason;
 use super::shared_limit::SharedLimit;
 use super::sources::Sources;
-use super::sync::{Mutex, lock};
+use crate::sync::{Mutex, lock};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 use super::bell::{Bell, Bells};
-use super::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 /// A limit of open connections that several servers of the process share, on whatever threads they are.

@@ -44,8 +44,8 @@ impl SourceLimits {
 
 /// What is known of the sources of one server: how many connections each has open, and how far its rate is used up.
 ///
-/// A source is known while it has a connection open or its rate is not free again; of those that have none open at most so
-/// many are known as the limits say. The hash is keyed, so nobody can choose addresses that collide.
+/// A source is known while it has a connection open or its rate is not free again. Nobody new is remembered while as many
+/// rest as the limits say, so no more are known than those and twice as many as ever had connections open at once. The hash is keyed, so nobody can choose addresses that collide.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     places: HashMap<IpAddr, usize>,
@@ -153,7 +153,7 @@ impl Sources {
     }
 
     /// How many sources are known.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }

@@ -33,6 +33,8 @@ pub(crate) struct LoopCore {
     pub(crate) watches: Watches,
     pub(super) guests: Guests,
     pub(super) containing: Containing,
+    #[cfg(feature = "metrics")]
+    pub(super) metering: super::metering::Metering,
     pub(super) timers: Timers,
     pub(super) receivers: Receivers,
     pub(super) posted: Arc<Posted>,
@@ -71,6 +73,8 @@ impl LoopCore {
             watches: Watches::default(),
             guests: Guests::default(),
             containing: Containing::default(),
+            #[cfg(feature = "metrics")]
+            metering: super::metering::Metering::default(),
             timers: Timers::default(),
             receivers: Receivers::default(),
             posted: Arc::default(),

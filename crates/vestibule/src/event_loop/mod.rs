@@ -11,6 +11,8 @@ mod embedding;
 mod event_loop_type;
 mod guests;
 mod handle;
+#[cfg(feature = "metrics")]
+mod metering;
 mod posted;
 mod refusing;
 mod table;

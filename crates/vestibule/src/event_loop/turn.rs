@@ -28,6 +28,8 @@ impl LoopCore {
         self.timers.run_due(&EventLoop::lent(self));
         self.look_after_servers();
         self.tell_and_flush();
+        #[cfg(feature = "metrics")]
+        self.tell_metrics();
         Ok(())
     }
 
@@ -93,7 +95,10 @@ impl LoopCore {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let servers = [earliest(&self.waiting, ServerCore::look_at), self.next_drain()];
         let others = [self.timers.next(), self.departing.next(), self.watches.next()];
-        servers.into_iter().chain(others).flatten().min()
+        let next = servers.into_iter().chain(others).flatten().min();
+        #[cfg(feature = "metrics")]
+        let next = [next, self.metrics_deadline()].into_iter().flatten().min();
+        next
     }
 
     pub(super) fn next_drain(&self) -> Option<Instant> {

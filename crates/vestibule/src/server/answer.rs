@@ -1,8 +1,9 @@
 use crate::error::{Error, Operation, Result, SocketError};
+use crate::sync::{Condvar, Mutex, lock, wait};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ impl<T> Answer<T> {
     /// which cannot answer while it waits.
     pub fn wait(self, timeout: Option<Duration>) -> Result<T> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut content = self.place.lock();
+        let mut content = lock(&self.place.content);
         loop {
             if let Some(answer) = content.answer.take() {
                 return Ok(answer);
@@ -59,17 +60,11 @@ impl<T> Answer<T> {
                 return Err(no_answer("its own thread would wait for itself"));
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            content = match left {
-                Some(Duration::ZERO) => {
-                    let (kind, words) = (SocketError::SocketTimeout, "it has not answered in time");
-                    return Err(Error::said(Operation::AskServer, kind, words));
-                }
-                Some(left) => {
-                    let waited = self.place.there.wait_timeout(content, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.place.there.wait(content).unwrap_or_else(PoisonError::into_inner),
-            };
+            if left == Some(Duration::ZERO) {
+                let (kind, words) = (SocketError::SocketTimeout, "it has not answered in time");
+                return Err(Error::said(Operation::AskServer, kind, words));
+            }
+            content = wait(&self.place.there, content, left);
         }
     }
 }
@@ -82,7 +77,7 @@ impl<T> Future for Answer<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
-        let mut content = self.place.lock();
+        let mut content = lock(&self.place.content);
         match content.answer.take() {
             Some(answer) => Poll::Ready(Ok(answer)),
             None if content.done => Poll::Ready(Err(no_answer("the server is gone"))),
@@ -96,14 +91,14 @@ impl<T> Future for Answer<T> {
 
 impl<T> Reply<T> {
     pub(super) fn send(self, answer: T) {
-        self.0.lock().answer = Some(answer);
+        lock(&self.0.content).answer = Some(answer);
     }
 }
 
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         let waker = {
-            let mut content = self.0.lock();
+            let mut content = lock(&self.0.content);
             content.done = true;
             content.waker.take()
         };
@@ -111,13 +106,6 @@ impl<T> Drop for Reply<T> {
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-}
-
-impl<T> Place<T> {
-    /// Nothing of the program's runs under this lock.
-    fn lock(&self) -> MutexGuard<'_, Content<T>> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@ use super::incoming_connection::IncomingConnection;
 use super::refusing::RefusedClient;
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
-use crate::acceptor::{Acceptor, Chance};
+use crate::acceptor::{Acceptor, Chance, Seldom};
 use crate::address::{Endpoint, HostAddress};
 use crate::admission::{Admission, Bell, DrainPhase, Ledger};
 use crate::driver::Token;
@@ -28,8 +28,11 @@ pub(crate) struct ServerCore {
     pub(super) admission: RefCell<Admission>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) desk: Arc<Desk>,
+    pub(super) seldom: Cell<Seldom>,
     pub(super) drain: RefCell<Option<Drain>>,
     pub(super) timeouts: Cell<Timeouts>,
+    #[cfg(feature = "metrics")]
+    pub(super) meter: super::metering::Meter,
     /// A descriptor that is given up when the process has no others, to answer those who wait.
     pub(super) reserve: Cell<Option<OwnedFd>>,
     pub(super) pending: RefCell<VecDeque<Pending>>,
@@ -86,8 +89,11 @@ impl ServerCore {
             admission: RefCell::new(Admission::new(Arc::clone(&ledger))),
             ledger,
             desk: Arc::new(Desk::new(event_loop.waker())),
+            seldom: Cell::default(),
             drain: RefCell::default(),
             timeouts: Cell::default(),
+            #[cfg(feature = "metrics")]
+            meter: super::metering::Meter::default(),
             reserve: Cell::default(),
             pending: RefCell::default(),
             children: RefCell::default(),

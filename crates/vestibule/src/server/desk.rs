@@ -1,9 +1,8 @@
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -34,14 +33,14 @@ impl Desk {
             waker,
             home: thread::current().id(),
             staffed: AtomicBool::new(false),
-            board: Mutex::default(),
+            board: Mutex::new(Board::default()),
             changed: Condvar::new(),
         }
     }
 
     /// Requests are made, dropped and run outside of this lock.
     fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.board)
     }
 
     pub(super) fn staff(&self) {
@@ -91,12 +90,7 @@ impl Desk {
             if board.state == wanted || board.closed || left == Some(Duration::ZERO) {
                 return board.state == wanted;
             }
-            board = match left {
-                Some(left) => {
-                    self.changed.wait_timeout(board, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(board).unwrap_or_else(PoisonError::into_inner),
-            };
+            board = wait(&self.changed, board, left);
         }
     }
 

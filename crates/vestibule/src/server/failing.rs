@@ -4,6 +4,7 @@ use crate::admission::Count;
 use crate::error::{Operation, SocketError, describe};
 use rustix::io::Errno;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// Accepts that fail.
 impl ServerCore {
@@ -21,10 +22,7 @@ impl ServerCore {
                 }
                 self.update_credit();
                 if tell {
-                    crate::log::warning!(
-                        "cannot accept on {}: {errno}; will go on by itself",
-                        self.endpoint()
-                    );
+                    self.log_exhaustion(errno, now);
                     self.tell_accept_error(errno);
                 }
                 if class == AcceptErrorClass::Resources {
@@ -52,6 +50,18 @@ impl ServerCore {
         self.ledger.write(|counts| counts.add(count, 1));
     }
 
+    /// At most one line a second, though a server at the edge of its descriptors has many episodes.
+    fn log_exhaustion(&self, errno: Errno, now: Instant) {
+        let mut seldom = self.seldom.get();
+        if let Some(withheld) = seldom.write(now) {
+            let endpoint = self.endpoint();
+            crate::log::warning!(
+                "cannot accept on {endpoint}: {errno}; will go on by itself ({withheld} times more since the last line)"
+            );
+        }
+        self.seldom.set(seldom);
+    }
+
     fn tell_accept_error(self: &Rc<Self>, errno: Errno) {
         let (kind, text): (SocketError, _) = describe(&errno.into(), Operation::Accept);
         self.note(kind, text);
@@ -71,7 +81,6 @@ impl ServerCore {
     /// The episode is over.
     pub(super) fn note_recovery(self: &Rc<Self>) {
         self.note_end_of_episode();
-        crate::log::notice!("accepting on {} goes on", self.endpoint());
         self.fill_reserve();
         self.update_state();
     }

@@ -36,6 +36,8 @@ pub struct IncomingConnection {
     peer: SocketAddr,
     local: Option<SocketAddr>,
     timeouts: Timeouts,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 impl IncomingConnection {
@@ -46,13 +48,23 @@ impl IncomingConnection {
         local: Option<SocketAddr>,
         timeouts: Timeouts,
     ) -> Self {
-        Self { transport, permit, peer, local, timeouts }
+        Self {
+            transport,
+            permit,
+            peer,
+            local,
+            timeouts,
+            #[cfg(feature = "tracing")]
+            span: tracing::info_span!(target: "vestibule", "connection", %peer),
+        }
     }
 
     /// A socket of the connection, on a loop.
     pub(crate) fn into_socket(self, event_loop: &Rc<LoopCore>) -> TcpSocket {
         let transport = self.transport.with_permit(Some(self.permit));
         let socket = TcpSocket::owning(SocketCore::adopt(event_loop, transport, self.peer));
+        #[cfg(feature = "tracing")]
+        socket.set_span(self.span);
         if self.timeouts.is_limited() {
             socket.set_timeouts(self.timeouts);
         }
@@ -86,6 +98,14 @@ impl IncomingConnection {
     /// The same connection, now in the program's hands.
     pub(crate) fn shared(self) -> Self {
         Self { transport: self.transport.into_shared(), ..self }
+    }
+
+    /// The span of the connection, in which the slots of its socket will run: `connection`, with the peer's address. A thread
+    /// that goes on with the connection without a socket can enter it.
+    #[cfg(feature = "tracing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+    pub fn span(&self) -> &tracing::Span {
+        &self.span
     }
 
     /// The peer's address and port.

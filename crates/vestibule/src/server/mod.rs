@@ -14,10 +14,15 @@ mod hook;
 mod incoming_connection;
 mod listen_options;
 mod listening;
+#[cfg(feature = "metrics")]
+mod metering;
 mod pausing;
 mod refusing;
 mod state;
 mod tcp_server;
+#[cfg(all(test, vestibule_loom))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
 mod waiting;
 mod weak;
 

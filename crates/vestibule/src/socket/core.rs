@@ -51,9 +51,13 @@ pub(crate) struct SocketCore {
     pub(super) error: Cell<SocketError>,
     /// What ended the connection, once something has.
     pub(super) end_reason: Cell<Option<EndReason>>,
+    /// The span in which its slots run.
+    #[cfg(feature = "tracing")]
+    pub(super) span: OnceCell<Box<tracing::Span>>,
 }
 
 /// The size is part of what an idle connection costs.
+#[cfg(not(feature = "tracing"))]
 const _: () = assert!(size_of::<SocketCore>() <= 120);
 
 /// How far the connection has come, whatever was told of it.
@@ -163,6 +167,8 @@ impl SocketCore {
             state: Cell::new(SocketState::Unconnected),
             error: Cell::new(SocketError::Unknown),
             end_reason: Cell::new(None),
+            #[cfg(feature = "tracing")]
+            span: OnceCell::new(),
         }
     }
 

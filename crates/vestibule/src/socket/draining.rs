@@ -100,6 +100,10 @@ impl SocketCore {
     pub(super) fn end_because(&self, reason: EndReason) {
         if self.end_reason.get().is_none() {
             self.end_reason.set(Some(reason));
+            #[cfg(feature = "tracing")]
+            if let Some(span) = self.span.get() {
+                tracing::debug!(target: "vestibule", parent: &**span, %reason, "the connection ends");
+            }
         }
     }
 }

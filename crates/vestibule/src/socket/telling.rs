@@ -194,6 +194,8 @@ impl SocketCore {
     pub(super) fn emit(self: &Rc<Self>, kind: SignalKind, told: Told) {
         if let Some(slots) = self.slots.get() {
             let view = self.view();
+            #[cfg(feature = "tracing")]
+            let _entered = self.span.get().map(|span| span.enter());
             let emit = || slots.emit(kind as u8, |slot| slot(&view, told));
             if !self.event_loop.contains_panics() {
                 emit();

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Command {
+pub(crate) enum Command {
     /// A connection is accepted, and appended unless a hook took it.
     Accept {
         append: bool,
@@ -57,9 +57,33 @@ pub(super) fn commands() -> impl Strategy<Value = Command> {
     ]
 }
 
+/// The command that three bytes mean.
+pub(crate) fn command_of(bytes: &[u8]) -> Command {
+    let [kind, number, more] = [0, 1, 2].map(|at| bytes.get(at).copied().unwrap_or_default());
+    let (flag, small) = (number % 2 == 1, usize::from(number % 48));
+    let classes = [Nothing, Connection, Resources, Unknown, Broken];
+    match kind % 15 {
+        0 => Command::Accept { append: flag },
+        1 => Command::AcceptAll,
+        2 | 3 => Command::Fail(classes.get(small % classes.len()).copied().unwrap_or(Nothing)),
+        4 => Command::Append,
+        5 => Command::Take(small),
+        6 => Command::Retry,
+        7 => Command::SetPaused(flag),
+        8 => Command::SetLimit(if number == u8::MAX { usize::MAX } else { small }),
+        9 => Command::Listen,
+        10 => Command::Close,
+        11 => Command::SetFree(if number == u8::MAX { usize::MAX } else { small }),
+        12 => Command::SetRefuses(flag),
+        13 => Command::Drain(if flag { Leftover::Serve } else { Leftover::Refuse }),
+        _ if flag => Command::NextTurn,
+        _ => Command::Sleep(u64::from(more) * 4),
+    }
+}
+
 /// The same rules with no cleverness at all.
 #[allow(clippy::struct_excessive_bools, reason = "as naive as can be")]
-pub(super) struct Model {
+pub(crate) struct Model {
     acceptor: Acceptor,
     listening: bool,
     paused: bool,
@@ -80,7 +104,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             acceptor: Acceptor::new(Chance::new(1)),
             listening: false,
@@ -134,7 +158,7 @@ impl Model {
         Course::Accept(u32::try_from(places).unwrap_or(u32::MAX).min(BATCH))
     }
 
-    pub(super) fn run(&mut self, command: Command) -> Result<(), TestCaseError> {
+    pub(crate) fn run(&mut self, command: Command) -> Result<(), TestCaseError> {
         match command {
             Command::Accept { append } => self.accept(append)?,
             Command::AcceptAll => {

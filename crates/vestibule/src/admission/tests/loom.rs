@@ -1,5 +1,5 @@
-//! Every order of the operations of two threads: `RUSTFLAGS='--cfg loom' cargo test --lib --release loom`.
-#![cfg(loom)]
+//! Every order of the operations of two threads: `RUSTFLAGS='--cfg vestibule_loom' cargo test --lib --release loom`.
+#![cfg(vestibule_loom)]
 
 use crate::admission::{Bell, Count, Ledger, SharedLimit};
 use loom::sync::atomic::{AtomicUsize, Ordering};

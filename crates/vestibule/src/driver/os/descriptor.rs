@@ -3,9 +3,9 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Servers of the process that wait for a descriptor to be released.
-#[cfg(not(loom))]
+#[cfg(not(vestibule_loom))]
 pub(crate) static RELEASES: Bells = Bells::new();
-#[cfg(loom)]
+#[cfg(vestibule_loom)]
 pub(crate) static RELEASES: std::sync::LazyLock<Bells> = std::sync::LazyLock::new(Bells::new);
 
 /// A descriptor whose closing is told to the servers that wait for one.
