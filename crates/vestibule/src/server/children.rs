@@ -1,6 +1,6 @@
 use super::core::ServerCore;
 use super::tcp_server::TcpServer;
-use crate::socket::{SocketCore, TcpSocket};
+use crate::socket::{Child, SocketCore, TcpSocket};
 use std::rc::Rc;
 
 impl ServerCore {
@@ -12,11 +12,11 @@ impl ServerCore {
         let index = self.children.borrow().len();
         let Ok(index) = u32::try_from(index) else { return };
         socket.core().set_parent(Rc::downgrade(self), index);
-        self.children.borrow_mut().push(socket);
+        self.children.borrow_mut().push(Child::new(socket));
     }
 
     /// The child is the caller's to drop.
-    pub(crate) fn remove_child(&self, child: &Rc<SocketCore>) -> Option<TcpSocket> {
+    pub(crate) fn remove_child(&self, child: &Rc<SocketCore>) -> Option<Child> {
         let index = child.child_index.get();
         let at = index as usize;
         let mut children = self.children.borrow_mut();
@@ -36,7 +36,7 @@ impl TcpServer {
     ///
     /// It visits those that are there now: the closure may end any of them, and drop the server.
     pub fn for_each_child(&self, visit: impl Fn(&TcpSocket)) {
-        let children: Vec<_> = self.core().children.borrow().iter().map(TcpSocket::downgrade).collect();
+        let children: Vec<_> = self.core().children.borrow().iter().map(Child::downgrade).collect();
         for child in children {
             child.with(&visit);
         }

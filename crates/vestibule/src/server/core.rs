@@ -11,7 +11,7 @@ use crate::driver::Token;
 use crate::error::{Error, SocketError};
 use crate::event_loop::{EventLoop, LoopCore, Timeouts};
 use crate::signal::Signal;
-use crate::socket::TcpSocket;
+use crate::socket::{Child, TcpSocket};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -36,7 +36,7 @@ pub(crate) struct ServerCore {
     /// A descriptor that is given up when the process has no others, to answer those who wait.
     pub(super) reserve: Cell<Option<OwnedFd>>,
     pub(super) pending: RefCell<VecDeque<Pending>>,
-    pub(super) children: RefCell<Vec<TcpSocket>>,
+    pub(super) children: RefCell<Vec<Child>>,
     pub(super) hook: RefCell<Option<Rc<Hook>>>,
     pub(super) new_connection: Signal<TcpServer>,
     pub(super) pending_connection_available: Signal<TcpServer>,

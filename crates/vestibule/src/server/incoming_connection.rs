@@ -35,9 +35,10 @@ pub struct IncomingConnection {
     permit: Permit,
     peer: SocketAddr,
     local: Option<SocketAddr>,
-    timeouts: Timeouts,
+    /// There only if anything is limited.
+    timeouts: Option<Box<Timeouts>>,
     #[cfg(feature = "tracing")]
-    span: tracing::Span,
+    span: Box<tracing::Span>,
 }
 
 impl IncomingConnection {
@@ -53,9 +54,9 @@ impl IncomingConnection {
             permit,
             peer,
             local,
-            timeouts,
+            timeouts: timeouts.is_limited().then(|| Box::new(timeouts)),
             #[cfg(feature = "tracing")]
-            span: tracing::info_span!(target: "vestibule", "connection", %peer),
+            span: Box::new(tracing::info_span!(target: "vestibule", "connection", %peer)),
         }
     }
 
@@ -65,8 +66,8 @@ impl IncomingConnection {
         let socket = TcpSocket::owning(SocketCore::adopt(event_loop, transport, self.peer));
         #[cfg(feature = "tracing")]
         socket.set_span(self.span);
-        if self.timeouts.is_limited() {
-            socket.set_timeouts(self.timeouts);
+        if let Some(timeouts) = self.timeouts {
+            socket.set_timeouts(*timeouts);
         }
         socket
     }

@@ -1,5 +1,6 @@
 use super::core::SocketCore;
 use super::tcp_socket::TcpSocket;
+use super::weak::WeakTcpSocket;
 use crate::server::{ServerCore, TcpServer};
 use std::rc::{Rc, Weak};
 
@@ -11,6 +12,30 @@ impl TcpSocket {
     /// server was dropped, is dropped.
     pub fn set_parent(self, server: &TcpServer) {
         server.core().adopt_child(self);
+    }
+}
+
+/// A socket that a server keeps: one pointer, because there may be very many.
+#[derive(Debug)]
+pub(crate) struct Child(Rc<SocketCore>);
+
+impl Child {
+    pub(crate) fn new(socket: TcpSocket) -> Self {
+        Self(socket.into_core())
+    }
+
+    pub(crate) fn core(&self) -> &Rc<SocketCore> {
+        &self.0
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakTcpSocket {
+        WeakTcpSocket::new(Rc::downgrade(&self.0))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

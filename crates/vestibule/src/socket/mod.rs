@@ -37,5 +37,6 @@ pub use tcp_socket::TcpSocket;
 pub use weak::WeakTcpSocket;
 
 pub(crate) use self::core::SocketCore;
+pub(crate) use child::Child;
 pub(crate) use read_buffer::ReadBuffer;
 pub(crate) use write_buffer::WriteBuffer;

@@ -99,6 +99,12 @@ impl TcpSocket {
         WeakTcpSocket::new(Rc::downgrade(&self.core))
     }
 
+    /// What the socket owns, for another owner.
+    pub(super) fn into_core(mut self) -> Rc<SocketCore> {
+        self.owner = false;
+        Rc::clone(&self.core)
+    }
+
     fn slots(&self) -> &SocketSlots {
         self.core.slots.get_or_init(Box::default)
     }

@@ -5,8 +5,8 @@ use crate::event_loop::Timeouts;
 impl TcpSocket {
     /// The span in which the slots run.
     #[cfg(feature = "tracing")]
-    pub(crate) fn set_span(&self, span: tracing::Span) {
-        let _ = self.core().span.set(Box::new(span)); // a connection has one
+    pub(crate) fn set_span(&self, span: Box<tracing::Span>) {
+        let _ = self.core().span.set(span); // a connection has one
     }
 
     /// Limits how long the connection may take for what, from now on, in place of the limits that it had; those that the
