@@ -29,12 +29,18 @@
 //! | handing connections to other threads | [`TcpServer::set_incoming_connection`], [`IncomingConnection`] |
 //! | the loop: timers, calls and channels from other threads | [`EventLoop`] |
 //! | the loop inside another one: tokio, calloop, glib | [`EventLoop`'s `AsFd`](EventLoop#impl-AsFd-for-EventLoop) |
+//! | whom a server lets in: limits, rates, refusals | [`Limits`], [`SharedLimit`], [`Rate`], [`Refusal`] |
+//! | pausing, draining and asking a server from another thread | [`ServerHandle`], [`TcpServer::drain`] |
+//! | what a server does and has done | [`ServerState`], [`Statistics`], [`KernelQueue`] |
+//! | time-outs of connections, and what ended one | [`Timeouts`], [`EndReason`] |
+//! | panics in slots | [`EventLoop::contain_panics`] |
 //! | signals and slots | [`Signal`], [`SocketSignal`] |
 //! | addresses | [`HostAddress`], [`Endpoint`], [`Subnet`] |
 //! | what goes wrong | [`Error`], [`SocketError`], [`AcceptErrorClass`] |
 //! | testing a server without a network | `simulation`, with the feature of that name |
 //!
-//! The directory `examples` has programs to start from; `docs/coming-from-qt.md` maps each member of the reference.
+//! The directory `examples` has programs to start from; `docs/coming-from-qt.md` maps each member of the reference,
+//! `docs/operations.md` explains limits, states and numbers to whoever runs a server.
 //!
 //! # A server without a loop, and its client
 //!
@@ -67,14 +73,16 @@
 //!
 //! Every decision about accepting is made by one pure state machine, which the loop and the blocking calls both ask. All
 //! system calls on sockets are in one driver: epoll on Linux, the `polling` crate on other Unix systems; with the feature
-//! `simulation` a network in memory takes its place. On Linux the library has no `unsafe` code.
+//! `simulation` a network in memory takes its place. One call is `unsafe`: on Linux the one that asks the kernel how long a
+//! connection has waited, elsewhere the one that gives `polling` a descriptor.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `simulation` | no | `simulation`: servers and sockets on a network in memory, with virtual time and a seed |
-//! | `tracing` | no | warnings through the `tracing` crate |
+//! | `simulation` | no | `simulation`: servers and sockets on a network in memory, with virtual time, a seed and faults |
+//! | `metrics` | no | what servers count, through the `metrics` crate |
+//! | `tracing` | no | a span for each connection, and warnings, through the `tracing` crate |
 
 mod acceptor;
 mod address;
@@ -113,7 +121,11 @@ pub mod fuzzing;
 #[cfg(feature = "simulation")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simulation")))]
 pub mod simulation {
-    //! A network in memory, with virtual time and a seed, on which servers and sockets run unchanged.
+    //! A network in memory, with virtual time and a seed, on which servers and sockets run unchanged, and on which things go
+    //! wrong on order.
+    //!
+    //! Tokio's and other runtimes' sockets cannot be put on it; threads can, if each has a loop of its own, but then the
+    //! order in which they run is not drawn from the seed.
 
     pub use crate::driver::simulation::{SimulatedClient, SimulatedNetwork, explore};
 }
