@@ -12,7 +12,7 @@ impl Token {
     /// Names nothing.
     pub(crate) const NOWHERE: Self = Self { slot: LISTENER - 1, generation: u32::MAX };
 
-    pub(super) fn connection(slot: u32, generation: u32) -> Self {
+    pub(crate) fn connection(slot: u32, generation: u32) -> Self {
         Self { slot, generation }
     }
 

@@ -117,3 +117,30 @@ impl Watches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::EventLoop;
+    use super::super::deadlines::tests::STEPS;
+    use super::{Timeouts, Token};
+    use crate::driver::Driver;
+    use std::time::Duration;
+
+    /// What 100,000 connections receive and send costs no step among their deadlines.
+    #[test]
+    fn what_connections_do_leaves_their_deadlines_where_they_are() {
+        let event_loop = EventLoop::on(Driver::os());
+        let core = event_loop.core();
+        let timeouts = Timeouts::new().idle(Duration::from_secs(60)).lifetime(Duration::from_secs(600));
+        let tokens: Vec<_> = (0..100_000).map(|slot| Token::connection(slot, 0)).collect();
+        for token in &tokens {
+            core.watches.set(core, *token, timeouts);
+        }
+        let before = STEPS.get();
+        for token in &tokens {
+            core.watches.received(core, *token, 100);
+            core.watches.sent(core, *token, 100, false);
+        }
+        assert_eq!(STEPS.get(), before);
+    }
+}
