@@ -101,7 +101,7 @@ mod sync;
 pub use acceptor::{AcceptErrorClass, Leftover};
 pub use address::{AddressParseError, Endpoint, HostAddress, NetworkLayerProtocol, Subnet};
 pub use admission::{
-    AcceptErrors, Limits, OverLimit, Permit, Rate, Refusal, RefusalReason, SharedLimit, Statistics,
+    AcceptErrors, LastWord, Limits, OverLimit, Permit, Rate, Refusal, RefusalReason, SharedLimit, Statistics,
 };
 pub use driver::{KeepAlive, KernelQueue};
 pub use error::{Error, Operation, Rejected, Result, SocketError};

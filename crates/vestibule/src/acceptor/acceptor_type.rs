@@ -11,8 +11,8 @@ use std::time::Instant;
 pub(crate) struct Acceptor {
     listening: bool,
     paused: bool,
-    /// What happens to clients in the queue of a server that is draining.
-    draining: Option<Leftover>,
+    /// What happens to clients in the queue of a server that is draining, and to how many; those who come later are too late.
+    draining: Option<(Leftover, u64)>,
     limit: usize,
     pending: usize,
     batch: Batch,
@@ -99,19 +99,24 @@ impl Acceptor {
         if let Supply::Waiting(backoff) = self.supply {
             return Course::Stop(Until::Time(Some(backoff.until())));
         }
-        if self.draining == Some(Leftover::Refuse) {
+        let batch = match self.draining {
+            Some((_, 0)) => return Course::Stop(Until::Told),
+            Some((_, left)) => batch.min(u32::try_from(left).unwrap_or(u32::MAX)),
+            None => batch,
+        };
+        if matches!(self.draining, Some((Leftover::Refuse, _))) {
             return in_batch(Course::Refuse(RefusalReason::Draining, batch));
         }
         let pending = self.limit.saturating_sub(self.pending);
-        if pending == 0 {
-            return Course::Stop(Until::Told);
+        match self.room(moment) {
+            Err((reason, _)) if moment.refuses => in_batch(Course::Refuse(reason, batch)),
+            _ if pending == 0 => Course::Stop(Until::Told),
+            Ok(room) => {
+                let room = u32::try_from(room.min(pending)).unwrap_or(u32::MAX);
+                in_batch(Course::Accept(room.min(batch)))
+            }
+            Err((_, until)) => Course::Stop(until),
         }
-        let room = match self.room(moment) {
-            Ok(room) => room.min(pending),
-            Err((reason, _)) if moment.refuses => return in_batch(Course::Refuse(reason, batch)),
-            Err((_, until)) => return Course::Stop(until),
-        };
-        in_batch(Course::Accept(u32::try_from(room).unwrap_or(u32::MAX).min(batch)))
     }
 
     /// How many more the limits of open connections and the rate let in; else which of them does not, and for how long.
@@ -130,6 +135,7 @@ impl Acceptor {
     pub(crate) fn started_listening(&mut self) {
         self.listening = true;
         self.supply = Supply::Enough;
+        self.draining = None;
     }
 
     /// Forgets any lack of resources, but neither what is pending nor a pause.
@@ -143,10 +149,19 @@ impl Acceptor {
         self.listening
     }
 
-    /// Only what is in the queue is still accepted, or refused; a pause ends.
-    pub(crate) fn drain(&mut self, leftover: Leftover) {
-        self.draining = Some(leftover);
+    /// Only so many clients, who are in the queue, are still accepted, or refused; a pause ends.
+    pub(crate) fn drain(&mut self, leftover: Leftover, number: u64) {
+        self.draining = Some((leftover, number));
         self.paused = false;
+    }
+
+    pub(crate) fn end_drain(&mut self) {
+        self.draining = None;
+    }
+
+    /// Whether a draining server is done with its queue.
+    pub(crate) fn has_drained_queue(&self) -> bool {
+        matches!(self.draining, Some((_, 0)))
     }
 
     pub(crate) fn set_paused(&mut self, paused: bool) {
@@ -185,6 +200,9 @@ impl Acceptor {
     pub(crate) fn accepted(&mut self, turn: u64) -> bool {
         self.batch.spend(turn);
         self.accepted += 1;
+        if let Some((_, left)) = &mut self.draining {
+            *left = left.saturating_sub(1);
+        }
         let exhausted = self.is_exhausted();
         self.supply = Supply::Enough;
         exhausted
@@ -195,6 +213,15 @@ impl Acceptor {
         self.let_in += 1;
         if let Some(rate) = rate {
             self.pace.spend(rate, now);
+        }
+    }
+
+    /// Another rate from now on.
+    pub(crate) fn change_rate(&mut self, from: Option<Rate>, to: Option<Rate>, now: Instant) {
+        match (from, to) {
+            (Some(from), Some(to)) if from != to => self.pace.convert(from, to, now),
+            (Some(_), Some(_)) => {}
+            _ => self.pace = Pace::FREE,
         }
     }
 

@@ -66,7 +66,7 @@ impl Ledger {
         self.began
     }
 
-    /// How many connections have a place.
+    /// How many connections have a place, those that are just being accepted included.
     pub(crate) fn open(&self) -> usize {
         // What was given back is read first, so that it is never more than what was taken.
         let given_back = self.given_back.load(Ordering::SeqCst);
@@ -78,6 +78,12 @@ impl Ledger {
     pub(super) fn take(&self) {
         let taken = self.taken.load(Ordering::Relaxed);
         self.taken.store(taken + 1, Ordering::SeqCst);
+    }
+
+    /// On the server's own thread: whoever was to have the place was not let in.
+    pub(super) fn take_back(&self) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.taken.store(taken.saturating_sub(1), Ordering::SeqCst);
     }
 
     pub(super) fn give_back(&self) {
@@ -94,12 +100,17 @@ impl Ledger {
     }
 
     pub(crate) fn phase(&self) -> DrainPhase {
-        DrainPhase::from_number(self.phase.load(Ordering::SeqCst))
+        DrainPhase::of(self.phase_number())
+    }
+
+    /// Another number for each change of the phase.
+    pub(crate) fn phase_number(&self) -> u64 {
+        self.phase.load(Ordering::SeqCst)
     }
 
     /// Says what is to be done with the connections of the server, to all loops that have any.
     pub(crate) fn set_phase(&self, phase: DrainPhase) {
-        self.phase.store(phase.to_number(), Ordering::SeqCst);
+        self.phase.store(phase.after(self.phase_number()), Ordering::SeqCst);
         self.hosts.ring();
     }
 
@@ -129,9 +140,9 @@ impl Ledger {
         self.load(count as usize)
     }
 
-    /// How many clients were refused for this reason.
-    pub(crate) fn refused(&self, reason: RefusalReason) -> u64 {
-        self.load(Count::Refused as usize + reason as usize)
+    /// How many clients were refused, for whatever reason.
+    pub(crate) fn refused(&self) -> u64 {
+        (0..RefusalReason::ALL.len()).map(|reason| self.load(Count::Refused as usize + reason)).sum()
     }
 
     /// Counts one more of what sockets on other threads count too.
@@ -156,9 +167,11 @@ impl Ledger {
             let before = self.version.load(Ordering::Acquire);
             if before % 2 == 0 {
                 let given_back = self.given_back.load(Ordering::SeqCst);
+                let counts: [u64; Count::ALL] = std::array::from_fn(|at| self.load(at));
+                let let_in = counts.get(Count::Accepted as usize).copied().unwrap_or_default();
                 let snapshot = Snapshot {
-                    counts: std::array::from_fn(|at| self.load(at)),
-                    open: self.taken.load(Ordering::SeqCst).saturating_sub(given_back),
+                    counts,
+                    open: let_in.saturating_sub(given_back),
                     received: self.received.load(Ordering::Relaxed),
                     sent: self.sent.load(Ordering::Relaxed),
                 };

@@ -100,7 +100,8 @@ impl Limits {
     }
 
     /// What one source is: addresses that share so many leading bits. Default: 32 for IPv4, so each address, and 64 for
-    /// IPv6, so each network of a customer. An IPv4 address in IPv6's clothes counts as the IPv4 address that it is.
+    /// IPv6, so each network of a customer. An IPv4 address in IPv6's clothes counts as the IPv4 address that it is. A server
+    /// whose prefixes are changed begins to count anew.
     pub fn source_prefixes(mut self, ipv4: u8, ipv6: u8) -> Self {
         self.source.prefixes = (ipv4.min(32), ipv6.min(128));
         self
@@ -159,6 +160,11 @@ impl Limits {
     pub(crate) fn limits_source(&self, address: IpAddr) -> bool {
         self.source.is_limited()
             && !self.exempt.iter().any(|subnet| subnet.contains(address.to_canonical().into()))
+    }
+
+    /// Whether this is the limit that the server shares.
+    pub(crate) fn shares(&self, limit: &SharedLimit) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.is(limit))
     }
 
     /// Whether clients over a limit for all are refused.

@@ -18,14 +18,14 @@ mod statistics;
 pub use limits::{Limits, OverLimit};
 pub use permit::Permit;
 pub use rate::Rate;
-pub use refusal::{Refusal, RefusalReason};
+pub use refusal::{LastWord, Refusal, RefusalReason};
 pub use shared_limit::SharedLimit;
 pub use statistics::{AcceptErrors, Statistics};
 
 pub(crate) use bell::{Bell, Bells};
 pub(crate) use count::Count;
 pub(crate) use ledger::Ledger;
-pub(crate) use permit::Admission;
+pub(crate) use permit::{Admission, Reservation};
 pub(crate) use phase::DrainPhase;
 pub(crate) use rate::Pace;
 

@@ -22,6 +22,10 @@ struct Seat {
     source: Option<(Arc<Mutex<Sources>>, IpAddr)>,
 }
 
+/// A place that was taken for a connection which is not let in yet; it stays on the server's thread.
+#[derive(Debug)]
+pub(crate) struct Reservation(Option<Arc<Seat>>);
+
 /// Gives permits: what of a server's limits is counted.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -45,7 +49,7 @@ impl Admission {
     }
 
     /// Other limits from now on; what is counted for a source stays, unless sources are others now.
-    pub(crate) fn set_limits(&mut self, limits: Limits) {
+    pub(crate) fn set_limits(&mut self, limits: Limits, now: Instant) {
         let ledger = Arc::clone(&self.seat.ledger);
         if let Some(shared) = &limits.shared {
             shared.add(ledger.bell());
@@ -53,6 +57,11 @@ impl Admission {
         self.seat = Arc::new(Seat { ledger, shared: limits.shared.clone(), source: None });
         if limits.source.prefixes != self.limits.source.prefixes {
             self.sources = Arc::default();
+        }
+        if let (Some(from), Some(to)) = (self.limits.source.rate, limits.source.rate) {
+            if from != to {
+                lock(&self.sources).change_rate(from, to, now);
+            }
         }
         self.limits = limits;
     }
@@ -76,28 +85,28 @@ impl Admission {
     }
 
     /// Takes a place for a connection that is to be accepted.
-    pub(crate) fn take(&self) -> Result<Permit, RefusalReason> {
+    pub(crate) fn take(&self) -> Result<Reservation, RefusalReason> {
         self.free()?;
         if self.limits.shared.as_ref().is_some_and(|shared| !shared.take()) {
             return Err(RefusalReason::SharedLimit);
         }
         self.seat.ledger.take();
-        Ok(Permit(Arc::clone(&self.seat)))
+        Ok(Reservation(Some(Arc::clone(&self.seat))))
     }
 
-    /// Takes a place for the connection's source too; the permit is lost with the refusal.
-    pub(crate) fn take_source(
+    /// The place is the connection's from now on, with one for its source; else both are given back.
+    pub(crate) fn let_in(
         &self,
-        permit: Permit,
+        place: Reservation,
         address: IpAddr,
         now: Instant,
     ) -> Result<Permit, RefusalReason> {
         if !self.limits.limits_source(address) {
-            return Ok(permit);
+            return Ok(place.into_permit(None));
         }
         let source = self.limits.source.source(address);
         lock(&self.sources).take(source, &self.limits.source, now)?;
-        Ok(permit.of_source(Arc::clone(&self.sources), source))
+        Ok(place.into_permit(Some((Arc::clone(&self.sources), source))))
     }
 
     /// Whether letting somebody in takes a look at the clock.
@@ -106,14 +115,29 @@ impl Admission {
     }
 }
 
-impl Permit {
-    /// The same place, and one of a source.
-    fn of_source(mut self, sources: Arc<Mutex<Sources>>, source: IpAddr) -> Self {
-        let (ledger, shared) = (Arc::clone(&self.0.ledger), self.0.shared.clone());
-        self.0 = Arc::new(Seat { ledger, shared, source: Some((sources, source)) });
-        self
+impl Reservation {
+    fn into_permit(mut self, source: Option<(Arc<Mutex<Sources>>, IpAddr)>) -> Permit {
+        // It is there until this is dropped.
+        let seat = self.0.take().unwrap_or_else(|| unreachable!("a reservation is used once"));
+        if source.is_none() {
+            return Permit(seat);
+        }
+        let (ledger, shared) = (Arc::clone(&seat.ledger), seat.shared.clone());
+        Permit(Arc::new(Seat { ledger, shared, source }))
     }
+}
 
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let Some(seat) = self.0.take() else { return };
+        if let Some(shared) = &seat.shared {
+            shared.give_back();
+        }
+        seat.ledger.take_back();
+    }
+}
+
+impl Permit {
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.0.ledger
     }

@@ -10,12 +10,13 @@ pub(crate) enum DrainPhase {
 }
 
 impl DrainPhase {
-    pub(super) fn to_number(self) -> u64 {
-        self as u64
+    /// A number in which each change of the phase is another.
+    pub(super) fn after(self, number: u64) -> u64 {
+        ((number | 3) + 1) | self as u64
     }
 
-    pub(super) fn from_number(number: u64) -> Self {
-        match number {
+    pub(crate) fn of(number: u64) -> Self {
+        match number & 3 {
             1 => Self::Telling,
             2 => Self::Cutting,
             _ => Self::None,

@@ -39,10 +39,10 @@ impl Rate {
         Self { interval, burst: number }
     }
 
-    /// How many may come at once. 0 lets nobody in.
+    /// How many may come at once. 0 lets nobody in; a rate of 0 lets nobody in whatever is said here.
     #[must_use]
     pub fn burst(self, burst: u32) -> Self {
-        Self { burst, ..self }
+        Self { burst: if self.burst == 0 { 0 } else { burst }, ..self }
     }
 
     /// The time for which each connection takes a place.
@@ -67,8 +67,13 @@ impl Pace {
     /// How long the next one must wait; `None` is for ever.
     pub(crate) fn wait(self, rate: Rate, now: Instant) -> Option<Duration> {
         let spare = rate.interval.saturating_mul(rate.burst.checked_sub(1)?);
+        Some(self.used(rate, now).saturating_sub(spare))
+    }
+
+    /// How much of the rate is used up, as a time; no more than all of it, which a slower rate before may have left.
+    fn used(self, rate: Rate, now: Instant) -> Duration {
         let used = self.0.map_or(Duration::ZERO, |free| free.saturating_duration_since(now));
-        Some(used.saturating_sub(spare))
+        used.min(rate.interval.saturating_mul(rate.burst))
     }
 
     /// How many may come now.
@@ -76,15 +81,21 @@ impl Pace {
         if self.wait(rate, now) != Some(Duration::ZERO) {
             return 0;
         }
-        let used = self.0.map_or(Duration::ZERO, |free| free.saturating_duration_since(now));
-        let taken = used.as_nanos().div_ceil(rate.interval.as_nanos().max(1));
+        let taken = self.used(rate, now).as_nanos().div_ceil(rate.interval.as_nanos().max(1));
         rate.burst.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
     }
 
     /// One has come.
     pub(crate) fn spend(&mut self, rate: Rate, now: Instant) {
-        let from = self.0.map_or(now, |free| free.max(now));
+        let from = now.checked_add(self.used(rate, now)).unwrap_or(now);
         self.0 = Some(from.checked_add(rate.interval).unwrap_or(from));
+    }
+
+    /// Another rate from now on: those who came still count, each as one.
+    pub(crate) fn convert(&mut self, from: Rate, to: Rate, now: Instant) {
+        let came = self.used(from, now).as_nanos().div_ceil(from.interval.as_nanos().max(1));
+        let came = u32::try_from(came).unwrap_or(u32::MAX).min(to.burst);
+        self.0 = now.checked_add(to.interval.saturating_mul(came));
     }
 
     /// Whether it is as if nobody had ever come.

@@ -76,4 +76,8 @@ impl SharedLimit {
     pub(super) fn wait(&self, bell: &Bell) {
         self.0.waiting.wait(bell);
     }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }

@@ -103,6 +103,14 @@ impl Sources {
         Ok(())
     }
 
+    /// Another rate from now on.
+    pub(super) fn change_rate(&mut self, from: Rate, to: Rate, now: Instant) {
+        self.crowd.convert(from, to, now);
+        for known in self.known.iter_mut().flatten() {
+            known.pace.convert(from, to, now);
+        }
+    }
+
     /// A connection of a source has ended.
     pub(super) fn give_back(&mut self, source: IpAddr) {
         let Some(at) = self.places.get(&source).copied() else { return };

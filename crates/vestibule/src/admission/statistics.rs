@@ -25,7 +25,8 @@ pub struct Statistics {
     pub refused: [u64; RefusalReason::ALL.len()],
     /// Accepts that failed, by class.
     pub errors: AcceptErrors,
-    /// How often the process or the system ran out of descriptors or memory.
+    /// How often accepting had to back off: because the process or the system ran out of descriptors or memory, or for an error
+    /// that nobody knows.
     pub episodes: u64,
     /// How long that lasted in all, up to now.
     pub exhausted: Duration,
@@ -36,7 +37,8 @@ pub struct Statistics {
     /// How many batches of accepts had 1, 2 to 3, 4 to 7, 8 to 15, and 16 connections.
     pub batches: [u64; BATCH_SIZES],
     /// Of how many connections the age in the kernel's queue was measured: of all with
-    /// [`Limits::max_queue_age`](crate::Limits::max_queue_age), else of one in 64. None where the system does not tell.
+    /// [`Limits::max_queue_age`](crate::Limits::max_queue_age) or [`Limits::skip_dead`](crate::Limits::skip_dead), else of one in
+    /// 64. None where the system does not tell.
     pub ages_measured: u64,
     /// Their mean age.
     pub mean_age: Duration,

@@ -1,9 +1,10 @@
 use super::core::LoopCore;
 use super::deadlines::{DeadlineKey, Deadlines, later};
+use crate::admission::LastWord;
 use crate::driver::{Interest, Token};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Connections that nobody holds any more and that are still ending.
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 /// the peer takes none of them for a while.
 #[derive(Debug)]
 pub(crate) struct Departing {
-    entries: RefCell<HashMap<Token, Entry>>,
+    entries: RefCell<BTreeMap<Token, Entry>>,
     /// How many of them were refused and linger for their last word.
     refused: Cell<usize>,
     deadlines: RefCell<Deadlines<Token>>,
@@ -30,8 +31,15 @@ struct Entry {
 
 #[derive(Debug)]
 enum Stage {
-    Lingering { bytes_left: u32, refused: bool },
+    Lingering { bytes_left: u32, word: Option<UnsentWord> },
     Sending { unsent: usize },
+}
+
+/// The last word of a refused connection, and how much of it has left.
+#[derive(Debug)]
+struct UnsentWord {
+    word: LastWord,
+    sent: usize,
 }
 
 impl Default for Departing {
@@ -64,19 +72,47 @@ impl Departing {
         if bytes_left == 0 || !core.has_handles() {
             return core.close(token); // without a loop nobody would discard anything
         }
-        self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left, refused: false });
+        self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left, word: None });
         core.driver.borrow_mut().grant_bytes(token, u32::MAX);
     }
 
-    /// A refused connection has got its last word, which is to arrive.
-    pub(super) fn linger_refused(&self, core: &LoopCore, token: Token) {
+    /// A refused connection is to get its last word, and then the end.
+    pub(super) fn linger_refused(&self, core: &LoopCore, token: Token, word: LastWord) {
         let bytes_left = self.linger_bytes.get();
-        if bytes_left == 0 || !core.has_handles() {
-            return core.close(token);
-        }
+        let stage = Stage::Lingering { bytes_left, word: Some(UnsentWord { word, sent: 0 }) };
         self.refused.set(self.refused.get() + 1);
-        self.add(core, token, self.linger_time.get(), Stage::Lingering { bytes_left, refused: true });
+        self.add(core, token, self.linger_time.get(), stage);
         core.driver.borrow_mut().grant_bytes(token, u32::MAX);
+        self.send_word(core, token);
+        if bytes_left == 0 || !core.has_handles() {
+            self.end(core, token); // without a loop nobody would discard anything
+        }
+    }
+
+    /// Sends what is left of a last word, and the end behind it.
+    pub(super) fn send_word(&self, core: &LoopCore, token: Token) {
+        let failed = {
+            let mut entries = self.entries.borrow_mut();
+            let stage = entries.get_mut(&token).map(|entry| &mut entry.stage);
+            let Some(Stage::Lingering { word: Some(UnsentWord { word, sent }), .. }) = stage else { return };
+            let unsent = word.as_bytes().get(*sent..).unwrap_or_default();
+            let mut driver = core.driver.borrow_mut();
+            match driver.send(token, unsent, true) {
+                Ok(length) if length == unsent.len() => {
+                    *sent += length;
+                    driver.shut_down(token);
+                    false
+                }
+                Ok(length) => {
+                    *sent += length;
+                    false
+                }
+                Err(_) => true, // the client has gone
+            }
+        };
+        if failed {
+            self.end(core, token);
+        }
     }
 
     pub(super) fn refused(&self) -> usize {
@@ -85,7 +121,7 @@ impl Departing {
 
     fn remove(&self, token: Token) -> Option<Entry> {
         let entry = self.entries.borrow_mut().remove(&token)?;
-        if matches!(entry.stage, Stage::Lingering { refused: true, .. }) {
+        if matches!(entry.stage, Stage::Lingering { word: Some(_), .. }) {
             self.refused.set(self.refused.get().saturating_sub(1));
         }
         Some(entry)
@@ -173,12 +209,31 @@ impl Departing {
     /// What a wait has to look after beside its own object.
     pub(super) fn interests(&self, interests: &mut Vec<Interest>) {
         let entries = self.entries.borrow();
-        let lingering = entries.iter().filter(|(_, entry)| matches!(entry.stage, Stage::Lingering { .. }));
-        interests.extend(lingering.map(|(token, _)| Interest::readable(*token)));
+        interests.extend(entries.iter().filter_map(|(token, entry)| match &entry.stage {
+            Stage::Lingering { word, .. } => {
+                let writable = word.as_ref().is_some_and(|word| word.sent < word.word.as_bytes().len());
+                Some(Interest { writable, ..Interest::readable(*token) })
+            }
+            Stage::Sending { .. } => None,
+        }));
     }
 
-    /// Receives and discards once, for a wait.
-    pub(super) fn discard(&self, core: &LoopCore, token: Token) {
+    /// A wait has found that something can be sent or discarded.
+    pub(super) fn tend(&self, core: &LoopCore, token: Token) {
+        if self.has_unsent_word(token) {
+            self.send_word(core, token);
+        }
+        self.discard(core, token);
+    }
+
+    fn has_unsent_word(&self, token: Token) -> bool {
+        let entries = self.entries.borrow();
+        let stage = entries.get(&token).map(|entry| &entry.stage);
+        matches!(stage, Some(Stage::Lingering { word: Some(word), .. }) if word.sent < word.word.as_bytes().len())
+    }
+
+    /// Receives and discards once.
+    fn discard(&self, core: &LoopCore, token: Token) {
         let mut buffer = core.buffers.read_buffer();
         let received = core.driver.borrow_mut().receive(token, buffer.room());
         core.buffers.give_read_buffer(buffer);

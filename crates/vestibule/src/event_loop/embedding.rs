@@ -37,7 +37,8 @@ impl LoopCore {
         if !self.embedding.has_host.get() {
             return;
         }
-        self.driver.borrow_mut().rest(self.next_deadline());
+        let deadline = self.next_deadline();
+        self.driver.borrow_mut().rest(deadline);
         if self.needs_turn_now() {
             self.posted.wake();
         }

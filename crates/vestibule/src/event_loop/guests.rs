@@ -17,8 +17,8 @@ pub(super) struct Guests(RefCell<Vec<Guest>>);
 struct Guest {
     ledger: Weak<Ledger>,
     bell: Arc<Bell>,
-    /// What was begun of the server's drain.
-    phase: DrainPhase,
+    /// The number of the phase that was begun with.
+    phase: u64,
     /// Where to go on with it.
     at: Option<usize>,
 }
@@ -27,14 +27,17 @@ impl LoopCore {
     /// A connection of a server has come to this loop.
     pub(crate) fn host(&self, ledger: &Arc<Ledger>) {
         let mut guests = self.guests.0.borrow_mut();
-        if guests.iter().any(|guest| guest.ledger.as_ptr() == Arc::as_ptr(ledger)) {
+        if let Some(guest) = guests.iter_mut().find(|guest| guest.ledger.as_ptr() == Arc::as_ptr(ledger)) {
+            if ledger.phase() == DrainPhase::Cutting && guest.phase == ledger.phase_number() {
+                guest.at = Some(0); // it comes too late to be cut with the others
+            }
             return;
         }
         guests.retain(|guest| guest.ledger.strong_count() > 0);
         let bell = Arc::new(Bell::new(Waker::from(Arc::clone(&self.posted))));
         ledger.add_host(&bell);
-        let phase = DrainPhase::None; // a drain under way is looked at in the next turn
-        guests.push(Guest { ledger: Arc::downgrade(ledger), bell, phase, at: None });
+        // A drain under way is looked at in the next turn.
+        guests.push(Guest { ledger: Arc::downgrade(ledger), bell, phase: 0, at: None });
     }
 
     /// Whether a drain is to go on with connections of this loop.
@@ -59,9 +62,10 @@ impl LoopCore {
         match (self.sockets.get(token), phase) {
             (Some(socket), DrainPhase::Telling) => socket.drain(),
             (Some(socket), DrainPhase::Cutting) => socket.cut_by_drain(ledger),
+            (Some(socket), DrainPhase::None) => socket.end_drain(),
             // It lingers: the application has ended it long ago.
             (None, DrainPhase::Cutting) => self.departing.end(self, token),
-            _ => {}
+            (None, _) => {}
         }
     }
 }
@@ -72,12 +76,13 @@ impl Guests {
         let mut guests = self.0.borrow_mut();
         let guest = guests.get_mut(at)?;
         let ledger = guest.ledger.upgrade()?;
-        if guest.phase != ledger.phase() {
+        if guest.phase != ledger.phase_number() {
             ledger.await_phase(&guest.bell);
-            guest.phase = ledger.phase();
-            guest.at = (guest.phase != DrainPhase::None).then_some(0);
+            guest.phase = ledger.phase_number();
+            guest.at = Some(0);
         }
-        Some((ledger, guest.phase, guest.at?))
+        let phase = DrainPhase::of(guest.phase);
+        Some((ledger, phase, guest.at?))
     }
 
     fn set_progress(&self, ledger: &Arc<Ledger>, next: Option<usize>) {
@@ -91,7 +96,7 @@ impl Guests {
 
 impl Guest {
     fn has_work(&self) -> bool {
-        self.at.is_some() || self.ledger.upgrade().is_some_and(|ledger| ledger.phase() != self.phase)
+        self.at.is_some() || self.ledger.upgrade().is_some_and(|ledger| ledger.phase_number() != self.phase)
     }
 }
 

@@ -61,7 +61,10 @@ impl Timeouts {
     /// This ends peers that trickle a byte now and then to keep a connection, in either direction, which no idle time-out
     /// finds. It also ends those that rightly have nothing to say: where connections rest between messages, set it on the
     /// socket while a message is under way.
+    ///
+    /// A grace time of zero is one millisecond.
     pub fn min_progress(self, bytes_a_second: u32, grace: Duration) -> Self {
+        let grace = if grace.is_zero() { Duration::from_millis(1) } else { grace };
         Self { progress: Some(Progress { bytes_a_second, grace }), ..self }
     }
 

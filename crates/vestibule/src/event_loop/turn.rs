@@ -39,12 +39,11 @@ impl LoopCore {
             server.answer_requests();
         }
         self.drain_guests();
-        let draining = self.draining.take();
-        for server in draining.iter().filter_map(Weak::upgrade) {
-            server.advance_drain(); // enters itself again unless it is done
+        // One by one, so that a panic leaves the others where they are; who is not done enters the list again.
+        for server in each(&self.draining) {
+            server.advance_drain();
         }
-        let stated = self.stated.take();
-        for server in stated.iter().filter_map(Weak::upgrade) {
+        for server in each(&self.stated) {
             server.tell_states();
         }
     }
@@ -149,6 +148,8 @@ impl LoopCore {
                 if let Some(socket) = self.sockets.get(token) {
                     socket.push_out();
                     socket.tell();
+                } else {
+                    self.departing.send_word(self, token);
                 }
             }
             Completion::Ended(token) => match self.sockets.get(token) {
@@ -219,6 +220,16 @@ impl LoopCore {
         let transport = self.driver.borrow_mut().remove(token);
         drop(transport);
     }
+}
+
+/// Takes the servers that are in a list now out of it, each when its turn comes.
+fn each(list: &RefCell<Vec<Weak<ServerCore>>>) -> impl Iterator<Item = Rc<ServerCore>> {
+    let number = list.borrow().len();
+    let first = || {
+        let mut list = list.borrow_mut();
+        if list.is_empty() { None } else { Some(list.remove(0)) }
+    };
+    (0..number).map_while(move |_| first()).filter_map(|server| server.upgrade())
 }
 
 fn earliest(

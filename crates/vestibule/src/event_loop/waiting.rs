@@ -34,18 +34,35 @@ impl LoopCore {
 }
 
 impl Wait<'_> {
-    /// Waits until one of the objects is ready, or something else needs a look; at most until `wake_up`.
+    /// Does what others need done in a round: what they have written leaves, who has lingered long enough is closed. To be
+    /// done before looking at what the wait is for, because it may be what that waits for.
+    pub(crate) fn tidy(&self) {
+        let core = self.core;
+        core.push_out_silently();
+        core.departing.expire(core);
+        core.retry_waiting();
+        core.drain_guests();
+    }
+
+    /// Tidies, and then waits.
     pub(crate) fn round(
         &self,
         objects: &[Interest],
         also: Also,
         wake_up: Option<Instant>,
     ) -> io::Result<Vec<Readiness>> {
+        self.tidy();
+        self.look(objects, also, wake_up)
+    }
+
+    /// Waits until one of the objects is ready, or something else needs a look; at most until `wake_up`.
+    pub(crate) fn look(
+        &self,
+        objects: &[Interest],
+        also: Also,
+        wake_up: Option<Instant>,
+    ) -> io::Result<Vec<Readiness>> {
         let core = self.core;
-        core.push_out_silently();
-        core.departing.expire(core);
-        core.retry_waiting();
-        core.drain_guests();
         let has_gone =
             |object: &Interest| !object.token.is_listener() && core.sockets.get(object.token).is_none();
         if objects.iter().any(has_gone) {
@@ -88,7 +105,7 @@ impl Wait<'_> {
             socket.push_out();
             socket.tell_later();
         } else {
-            self.core.departing.discard(self.core, token);
+            self.core.departing.tend(self.core, token);
         }
     }
 

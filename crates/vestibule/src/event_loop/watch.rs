@@ -22,7 +22,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(timeouts: Timeouts, now: Instant) -> Self {
+    /// Of a connection that begins now; `unsent` says whether something is unsent already.
+    pub(super) fn new(timeouts: Timeouts, unsent: bool, now: Instant) -> Self {
         Self {
             timeouts,
             began: now,
@@ -31,8 +32,12 @@ impl Watch {
             stretch_began: now,
             received: 0,
             sent: 0,
-            stalled: false,
+            stalled: unsent,
         }
+    }
+
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 
     pub(super) fn received(&mut self, bytes: u64, now: Instant) {
@@ -82,8 +87,8 @@ impl Watch {
         let Some(progress) = self.stretch_is_over(now) else { return false };
         let bytes = if self.stalled { self.sent } else { self.received + self.sent };
         // The stretch may have lasted longer than it had to; what counts is the average.
-        let lasted = now.saturating_duration_since(self.stretch_began).as_millis();
-        u128::from(bytes) * 1000 < u128::from(progress.bytes_a_second) * lasted
+        let lasted = now.saturating_duration_since(self.stretch_began).as_nanos();
+        u128::from(bytes) * 1_000_000_000 < u128::from(progress.bytes_a_second) * lasted
     }
 
     fn begin_stretch_if_over(&mut self, unsent: bool, now: Instant) {

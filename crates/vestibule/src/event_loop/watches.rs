@@ -29,14 +29,14 @@ struct Watched {
 }
 
 impl Watches {
-    /// Watches a connection from now on, or no longer.
-    pub(crate) fn set(&self, core: &LoopCore, token: Token, timeouts: Timeouts) {
+    /// Watches a connection from now on, or no longer; `unsent` says whether something of it is unsent.
+    pub(crate) fn set(&self, core: &LoopCore, token: Token, timeouts: Timeouts, unsent: bool) {
         self.forget(token);
         if !timeouts.is_limited() {
             return;
         }
         let now = core.driver.borrow().now();
-        let watched = Watched { token, watch: Watch::new(timeouts, now), key: None };
+        let watched = Watched { token, watch: Watch::new(timeouts, unsent, now), key: None };
         let mut all = self.watched.borrow_mut();
         if token.slot() >= all.len() {
             all.resize_with(token.slot() + 1, || None);
@@ -45,7 +45,40 @@ impl Watches {
             *place = Some(watched);
         }
         drop(all);
-        let _ = self.look(token, false, now); // nothing is over yet: this enters the deadline
+        self.look_at(token, unsent, now);
+    }
+
+    /// Enters when to look at a connection.
+    fn look_at(&self, token: Token, unsent: bool, now: Instant) {
+        if self.look(token, unsent, now).is_err() {
+            self.enter(token, now); // a time-out of zero: the next turn ends it
+        }
+    }
+
+    fn enter(&self, token: Token, at: Instant) {
+        let mut all = self.watched.borrow_mut();
+        let watched = all.get_mut(token.slot()).and_then(Option::as_mut);
+        if let Some(watched) = watched.filter(|watched| watched.token == token) {
+            watched.key = Some(self.deadlines.borrow_mut().insert(at, token));
+        }
+    }
+
+    /// Of a connection that waits to be taken nothing is known but what happened before: its time stands still.
+    pub(crate) fn rest(&self, token: Token) {
+        let mut all = self.watched.borrow_mut();
+        let watched = all.get_mut(token.slot()).and_then(Option::as_mut);
+        if let Some(key) = watched.filter(|watched| watched.token == token).and_then(|it| it.key.take()) {
+            self.deadlines.borrow_mut().remove(key);
+        }
+    }
+
+    /// It was taken: its time-outs begin.
+    pub(crate) fn end_rest(&self, core: &LoopCore, token: Token, unsent: bool) {
+        let mut timeouts = None;
+        self.with(token, |watch| timeouts = Some(watch.timeouts()));
+        if let Some(timeouts) = timeouts {
+            self.set(core, token, timeouts, unsent);
+        }
     }
 
     pub(crate) fn forget(&self, token: Token) {
@@ -77,6 +110,9 @@ impl Watches {
 
     /// The clock is looked at once a turn.
     fn now(&self, core: &LoopCore) -> Instant {
+        if !core.in_turn() {
+            return core.driver.borrow().now();
+        }
         let now = self.now.get().unwrap_or_else(|| core.driver.borrow().now());
         self.now.set(Some(now));
         now
@@ -134,7 +170,7 @@ mod tests {
         let timeouts = Timeouts::new().idle(Duration::from_secs(60)).lifetime(Duration::from_secs(600));
         let tokens: Vec<_> = (0..100_000).map(|slot| Token::connection(slot, 0)).collect();
         for token in &tokens {
-            core.watches.set(core, *token, timeouts);
+            core.watches.set(core, *token, timeouts, false);
         }
         let before = STEPS.get();
         for token in &tokens {

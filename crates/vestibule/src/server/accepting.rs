@@ -2,9 +2,10 @@ use super::core::{Pending, ServerCore};
 use super::incoming_connection::IncomingConnection;
 use crate::acceptor::Course;
 use crate::address::Kind;
-use crate::admission::{Count, Permit, RefusalReason};
+use crate::admission::{Count, RefusalReason, Reservation};
 use crate::driver::Transport;
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,33 +16,55 @@ const SAMPLED: u64 = 64;
 impl ServerCore {
     /// Accepts the clients that wait, as far as the acceptor allows.
     pub(crate) fn accept_batch(self: &Rc<Self>) {
-        let _batch = Batch { core: self, before: self.acceptor.borrow().accepted_in_all() };
+        if self.yields.take() {
+            return; // the system will tell of the clients again
+        }
+        let batch = Batch { core: self, size: Cell::new(0) };
         while let Some(listening) = self.listening.get() {
             let course = self.course();
-            let permit = match course {
+            let place = match course {
                 Course::Accept(_) => self.admission.borrow().take(),
                 Course::Refuse(reason, _) => Err(reason),
-                Course::Stop(_) => return self.update_credit(),
+                Course::Stop(_) => {
+                    if batch.size.get() == 0 {
+                        self.ask_neighbours_to_yield();
+                    }
+                    return self.update_credit();
+                }
             };
-            if permit.is_err() && matches!(course, Course::Accept(_)) {
-                return self.update_credit(); // another server was faster
+            if place.is_err() && matches!(course, Course::Accept(_)) {
+                return self.update_credit(); // a server on another thread was faster
             }
             let accepted = self.event_loop.driver.borrow_mut().accept(listening.token);
-            match (accepted, permit) {
-                (Ok((transport, peer)), Ok(permit)) => self.arrived(transport, peer, permit),
+            batch.size.set(batch.size.get() + u32::from(accepted.is_ok()));
+            match (accepted, place) {
+                (Ok((transport, peer)), Ok(place)) => self.arrived(transport, peer, place),
                 (Ok((transport, peer)), Err(reason)) => {
                     self.note_accept();
                     self.refuse(transport, peer, reason);
                 }
-                (Err(Errno::AGAIN), permit) => {
-                    drop(permit);
+                (Err(Errno::AGAIN), place) => {
+                    drop(place);
                     return self.queue_is_empty();
                 }
-                (Err(errno), permit) => {
-                    drop(permit);
+                (Err(errno), place) => {
+                    drop(place);
                     self.accept_failed(errno);
                 }
             }
+        }
+    }
+
+    /// Clients are there, but another server took the last place of a shared limit: the next one is not for the same again,
+    /// though the system may tell of its clients first every time.
+    fn ask_neighbours_to_yield(&self) {
+        let admission = self.admission.borrow();
+        let Some(shared) = &admission.limits().shared else { return };
+        let neighbours = self.event_loop.servers.select(|server| {
+            !std::ptr::eq(server, self) && server.admission.borrow().limits().shares(shared)
+        });
+        for neighbour in neighbours {
+            neighbour.yields.set(true);
         }
     }
 
@@ -54,15 +77,15 @@ impl ServerCore {
     }
 
     /// A client was accepted, in a place of its own: looks whether it is let in.
-    fn arrived(self: &Rc<Self>, transport: Transport, peer: SocketAddr, permit: Permit) {
+    fn arrived(self: &Rc<Self>, transport: Transport, peer: SocketAddr, place: Reservation) {
         self.note_accept();
         if let Some(reason) = self.look_at_arrival(&transport) {
-            drop(permit);
+            drop(place);
             return self.refuse(transport, peer, reason);
         }
         let rate = self.admission.borrow().limits().rate;
         let now = if self.admission.borrow().needs_time() { self.now() } else { self.ledger.began() };
-        let permit = self.admission.borrow().take_source(permit, peer.ip(), now);
+        let permit = self.admission.borrow().let_in(place, peer.ip(), now);
         match permit {
             Ok(permit) => {
                 self.acceptor.borrow_mut().let_in(rate, now);
@@ -91,7 +114,7 @@ impl ServerCore {
             }
             None => self.append(Pending::Incoming(connection)),
         }
-        self.call(|| self.new_connection.emit(&view));
+        self.emit(&self.new_connection, ());
     }
 
     /// Appends to the pending list, and tells it.
@@ -100,7 +123,7 @@ impl ServerCore {
         self.acceptor.borrow_mut().appended();
         self.count_pending();
         self.update_credit();
-        self.call(|| self.pending_connection_available.emit(&self.view()));
+        self.emit(&self.pending_connection_available, ());
     }
 
     pub(super) fn count_pending(&self) {
@@ -148,13 +171,13 @@ impl ServerCore {
 /// A batch of accepts, counted when it ends, also by a panic.
 struct Batch<'a> {
     core: &'a ServerCore,
-    before: u64,
+    /// How many clients were accepted.
+    size: Cell<u32>,
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        let size = self.core.acceptor.borrow().accepted_in_all() - self.before;
-        if let Some(magnitude) = size.checked_ilog2() {
+        if let Some(magnitude) = self.size.get().checked_ilog2() {
             self.core.ledger.write(|counts| counts.add_in_row(Count::Batches, magnitude.min(4) as usize));
         }
     }

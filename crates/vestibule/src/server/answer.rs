@@ -44,7 +44,7 @@ impl<T> Answer<T> {
     ///
     /// # Errors
     ///
-    /// `SocketTimeout` when the time is over, `Operation` when the server is gone, or when this is the server's own thread,
+    /// `SocketTimeout` when the time is over, `Operation` when the server is gone or the call has panicked, or when this is the server's own thread,
     /// which cannot answer while it waits.
     pub fn wait(self, timeout: Option<Duration>) -> Result<T> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -54,7 +54,7 @@ impl<T> Answer<T> {
                 return Ok(answer);
             }
             if content.done {
-                return Err(no_answer("the server is gone"));
+                return Err(no_answer(NONE_WILL_COME));
             }
             if thread::current().id() == self.home {
                 return Err(no_answer("its own thread would wait for itself"));
@@ -69,6 +69,8 @@ impl<T> Answer<T> {
     }
 }
 
+const NONE_WILL_COME: &str = "it is gone, or the call has panicked";
+
 fn no_answer(words: &'static str) -> Error {
     Error::said(Operation::AskServer, SocketError::Operation, words)
 }
@@ -80,7 +82,7 @@ impl<T> Future for Answer<T> {
         let mut content = lock(&self.place.content);
         match content.answer.take() {
             Some(answer) => Poll::Ready(Ok(answer)),
-            None if content.done => Poll::Ready(Err(no_answer("the server is gone"))),
+            None if content.done => Poll::Ready(Err(no_answer(NONE_WILL_COME))),
             None => {
                 content.waker = Some(context.waker().clone());
                 Poll::Pending

@@ -29,6 +29,8 @@ pub(crate) struct ServerCore {
     pub(super) ledger: Arc<Ledger>,
     pub(super) desk: Arc<Desk>,
     pub(super) seldom: Cell<Seldom>,
+    /// Whether the system has told how many clients are to be looked at in a drain.
+    pub(super) queue_is_known: Cell<bool>,
     pub(super) drain: RefCell<Option<Drain>>,
     pub(super) timeouts: Cell<Timeouts>,
     #[cfg(feature = "metrics")]
@@ -48,6 +50,7 @@ pub(crate) struct ServerCore {
     /// The state as other threads see it, and what of it was not told yet.
     pub(super) state: Cell<ServerState>,
     pub(super) untold_states: RefCell<VecDeque<ServerState>>,
+    pub(super) telling_states: Cell<bool>,
     pub(super) backlog: Cell<u32>,
     pub(super) last_error: Cell<SocketError>,
     pub(super) error_text: Cell<&'static str>,
@@ -56,6 +59,8 @@ pub(crate) struct ServerCore {
     pub(super) resting: Cell<bool>,
     /// Whether the loop is to look when the server can go on.
     pub(super) waiting: Cell<bool>,
+    /// Whether it is to leave the next place to a neighbour that has clients and got none.
+    pub(super) yields: Cell<bool>,
     /// Whether the owner has dropped the server.
     pub(super) gone: Cell<bool>,
 }
@@ -90,6 +95,7 @@ impl ServerCore {
             ledger,
             desk: Arc::new(Desk::new(event_loop.waker())),
             seldom: Cell::default(),
+            queue_is_known: Cell::new(false),
             drain: RefCell::default(),
             timeouts: Cell::default(),
             #[cfg(feature = "metrics")]
@@ -107,12 +113,14 @@ impl ServerCore {
             listening: Cell::new(None),
             state: Cell::default(),
             untold_states: RefCell::default(),
+            telling_states: Cell::new(false),
             backlog: Cell::new(u32::MAX),
             last_error: Cell::new(SocketError::Unknown),
             error_text: Cell::new(""),
             object_name: RefCell::default(),
             resting: Cell::new(false),
             waiting: Cell::new(false),
+            yields: Cell::new(false),
             gone: Cell::new(false),
         })
     }
@@ -129,6 +137,14 @@ impl ServerCore {
     /// Makes a call of the program's; `None` when it panicked and that was caught.
     pub(super) fn call<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
         self.event_loop.call(Some(&self.ledger), call)
+    }
+
+    /// Runs the slots of a signal; a panic of one costs none of the others, if panics are contained.
+    pub(super) fn emit<A: Clone>(self: &Rc<Self>, signal: &Signal<TcpServer, A>, argument: A) {
+        let view = self.view();
+        signal.emit_each(|slot| {
+            self.call(|| slot(&view, argument.clone()));
+        });
     }
 
     /// Notes an error as the last one.
@@ -151,13 +167,14 @@ impl ServerCore {
         self.state_changed.disconnect_all();
         self.refused.disconnect_all();
         self.drained.disconnect_all();
-        self.desk.close();
         let drain = self.drain.take();
         drop(drain);
         self.ledger.set_phase(DrainPhase::None);
         let hook = self.hook.take();
         drop(hook);
         self.close();
+        self.update_state();
+        self.desk.close();
         let children = self.children.take();
         drop(children);
         let private_loop = self.private_loop.take();

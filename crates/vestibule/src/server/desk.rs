@@ -68,8 +68,9 @@ impl Desk {
         self.board().requests.pop_front()
     }
 
-    pub(super) fn has_requests(&self) -> bool {
-        self.is_staffed() && !self.board().requests.is_empty()
+    /// How many requests wait.
+    pub(super) fn waiting(&self) -> usize {
+        if self.is_staffed() { self.board().requests.len() } else { 0 }
     }
 
     pub(super) fn state(&self) -> ServerState {
@@ -87,7 +88,8 @@ impl Desk {
         let mut board = self.board();
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if board.state == wanted || board.closed || left == Some(Duration::ZERO) {
+            let in_vain = board.closed || thread::current().id() == self.home;
+            if board.state == wanted || in_vain || left == Some(Duration::ZERO) {
                 return board.state == wanted;
             }
             board = wait(&self.changed, board, left);

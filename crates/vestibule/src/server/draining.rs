@@ -1,7 +1,7 @@
 use super::core::{Pending, ServerCore};
 use super::tcp_server::TcpServer;
 use crate::acceptor::Leftover;
-use crate::admission::{Count, DrainPhase, RefusalReason};
+use crate::admission::{Count, DrainPhase};
 use crate::event_loop::later;
 use crate::signal::SignalArgument;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ pub struct DrainReport {
     pub out_of_reach: u64,
     /// Clients that were still let in from the kernel's queue.
     pub let_in: u64,
-    /// Clients of the kernel's queue that were refused.
+    /// Clients of the kernel's queue that were refused, because of the drain or of a limit.
     pub refused: u64,
     /// How long it took.
     pub took: Duration,
@@ -66,8 +66,6 @@ pub(super) struct Drain {
     /// What was counted when it began.
     open: u64,
     before: Counted,
-    /// How many clients of the queue are still to be looked at; those who come later are too late.
-    leftover: u64,
     done: Vec<Done>,
 }
 
@@ -85,7 +83,7 @@ impl ServerCore {
         let get = |count| self.ledger.get(count);
         Counted {
             accepted: get(Count::Accepted),
-            refused: self.ledger.refused(RefusalReason::Draining),
+            refused: self.ledger.refused(),
             idle: get(Count::EndedIdle),
             cut: get(Count::Cut),
         }
@@ -106,13 +104,14 @@ impl ServerCore {
             deadline,
             open: self.ledger.open() as u64,
             before: self.counted(),
-            leftover: queue.map_or(u64::MAX, |queue| queue.depth.into()),
             done: done.into_iter().collect(),
         };
         self.ledger.take_cut_peers();
         self.drain.replace(Some(drain));
         self.ledger.set_phase(DrainPhase::Telling);
-        self.acceptor.borrow_mut().drain(options.leftover);
+        let number = queue.map_or(u64::MAX, |queue| queue.depth.into());
+        self.acceptor.borrow_mut().drain(options.leftover, number);
+        self.queue_is_known.set(queue.is_some());
         self.update_credit();
         self.update_state();
         self.event_loop.add_draining(Rc::downgrade(self));
@@ -125,30 +124,18 @@ impl ServerCore {
         }
     }
 
-    fn leftover_is_done(&self) -> bool {
-        let counted = self.counted();
-        self.drain.borrow().as_ref().is_some_and(|drain| {
-            let accepted = counted.accepted - drain.before.accepted;
-            accepted + (counted.refused - drain.before.refused) >= drain.leftover
-        })
-    }
-
-    /// Whether it is for an accept to tell when the queue is empty.
-    fn leftover_is_unknown(&self) -> bool {
-        let unknown = self.drain.borrow().as_ref().is_some_and(|drain| drain.leftover == u64::MAX);
-        unknown && self.listening.get().is_some()
-    }
-
     /// A turn, or a round of a wait: goes on with the drain, and ends it when nothing is left or it has lasted too long.
     pub(crate) fn advance_drain(self: &Rc<Self>) {
         let Some(deadline) = self.drain.borrow().as_ref().map(|drain| drain.deadline) else { return };
-        self.ledger.bell().wait(); // for connections that end on other threads
+        if !self.acceptor.borrow().is_exhausted() {
+            self.ledger.bell().wait(); // for connections that end on other threads
+        }
         let now = self.now();
         let over = now >= deadline;
-        if self.listening.get().is_some() && (over || self.leftover_is_done()) {
+        if self.listening.get().is_some() && (over || self.acceptor.borrow().has_drained_queue()) {
             self.stop_listening();
         }
-        if self.leftover_is_unknown() {
+        if self.listening.get().is_some() && !self.queue_is_known.get() {
             self.accept_batch(); // nothing else would tell that nobody waits
         }
         if over && self.ledger.phase() != DrainPhase::Cutting {
@@ -171,18 +158,19 @@ impl ServerCore {
     }
 
     /// Nobody has taken these from the server.
-    fn cut_pending(&self) {
+    fn cut_pending(self: &Rc<Self>) {
         let pending = self.pending.take();
         self.acceptor.borrow_mut().taken(pending.len());
         self.count_pending();
         for connection in pending {
-            match connection {
-                Pending::Incoming(connection) => {
-                    self.ledger.cut(connection.peer_addr());
-                    drop(connection);
+            let socket = match connection {
+                Pending::Incoming(connection) => connection.into_socket(&self.event_loop),
+                Pending::Socket(socket) => {
+                    socket.set_pending(false);
+                    socket
                 }
-                Pending::Socket(socket) => socket.set_pending(false), // and cut with the others, if it is ours
-            }
+            };
+            socket.core().cut_by_drain(&self.ledger);
         }
     }
 
@@ -190,11 +178,14 @@ impl ServerCore {
         let Some(drain) = self.drain.take() else { return };
         let (now, counted) = (self.now(), self.counted());
         self.ledger.set_phase(DrainPhase::None);
+        self.acceptor.borrow_mut().end_drain();
         let let_in = counted.accepted - drain.before.accepted;
         let (idle, cut) = (counted.idle - drain.before.idle, counted.cut - drain.before.cut);
-        let out_of_reach = self.ledger.open() as u64;
+        // Those that were ended and linger elsewhere are counted as what they are.
+        let others = (drain.open + let_in).saturating_sub(idle + cut);
+        let out_of_reach = others.min(self.ledger.open() as u64);
         let report = DrainReport {
-            ended: (drain.open + let_in).saturating_sub(idle + cut + out_of_reach),
+            ended: others - out_of_reach,
             idle,
             cut,
             cut_peers: self.ledger.take_cut_peers(),
@@ -207,7 +198,7 @@ impl ServerCore {
         for done in drain.done {
             done(&report);
         }
-        self.call(|| self.drained.emit(&self.view(), report.clone()));
+        self.emit(&self.drained, report);
     }
 }
 

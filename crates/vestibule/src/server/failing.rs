@@ -65,7 +65,7 @@ impl ServerCore {
     fn tell_accept_error(self: &Rc<Self>, errno: Errno) {
         let (kind, text): (SocketError, _) = describe(&errno.into(), Operation::Accept);
         self.note(kind, text);
-        self.call(|| self.accept_error.emit(&self.view(), kind));
+        self.emit(&self.accept_error, kind);
     }
 
     /// An episode of lacking resources begins.

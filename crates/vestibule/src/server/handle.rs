@@ -109,23 +109,24 @@ impl ServerHandle {
     }
 
     /// Blocks until the server is in this state, at most so long, or until it is gone; whether it came to be. `None` waits
-    /// for ever.
+    /// for ever. On the server's own thread, where it could not change meanwhile, it only looks.
     pub fn wait_for_state(&self, state: ServerState, timeout: Option<Duration>) -> bool {
         self.desk.wait_for_state(state, timeout)
     }
 }
 
 impl ServerCore {
-    /// Does what other threads have asked for.
+    /// Does what other threads have asked for until now; what that brings about is for the next turn.
     pub(crate) fn answer_requests(self: &Rc<Self>) {
-        while let Some(request) = self.desk.take() {
+        for _ in 0..self.desk.waiting() {
+            let Some(request) = self.desk.take() else { return };
             let view = self.view();
             self.call(|| request(&view));
         }
     }
 
     pub(crate) fn has_requests(&self) -> bool {
-        self.desk.has_requests()
+        self.desk.waiting() > 0
     }
 }
 
@@ -158,7 +159,10 @@ impl TcpServer {
     /// limits allow more.
     pub fn set_limits(&self, limits: Limits) {
         let core = self.core();
-        core.admission.borrow_mut().set_limits(limits);
+        let now = core.now();
+        let from = core.admission.borrow().limits().rate;
+        core.acceptor.borrow_mut().change_rate(from, limits.rate, now);
+        core.admission.borrow_mut().set_limits(limits, now);
         core.fill_reserve();
         core.update_credit();
     }

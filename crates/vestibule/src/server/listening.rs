@@ -49,6 +49,7 @@ impl ServerCore {
         if let Some(error) = self.refuse_listening(Operation::AdoptListener) {
             return Err(error.with_descriptor(descriptor));
         }
+        self.set_state(ServerState::Starting);
         let result = self.event_loop.driver.borrow_mut().adopt_listener(descriptor);
         match result {
             Ok((token, endpoint)) => {
@@ -56,6 +57,7 @@ impl ServerCore {
                 Ok(())
             }
             Err((errno, descriptor)) => {
+                self.update_state();
                 let error = Error::system(Operation::AdoptListener, errno.into());
                 Err(self.noted(error.with_descriptor(descriptor)))
             }

@@ -23,7 +23,10 @@ impl ServerCore {
         self.ledger.write(|counts| counts.add_in_row(Count::Refused, reason as usize));
         let refusal = self.refusal(reason);
         self.event_loop.refuse(transport, &refusal);
-        self.call(|| self.refused.emit(&self.view(), RefusedClient { peer, reason }));
+        if reason == RefusalReason::Dead {
+            return; // there is nobody
+        }
+        self.emit(&self.refused, RefusedClient { peer, reason });
     }
 
     /// The same with the descriptor that is kept for this, and needed again at once.
@@ -31,7 +34,7 @@ impl ServerCore {
         let reason = RefusalReason::NoDescriptors;
         self.ledger.write(|counts| counts.add_in_row(Count::Refused, reason as usize));
         self.event_loop.refuse_at_once(transport, &self.refusal(reason));
-        self.call(|| self.refused.emit(&self.view(), RefusedClient { peer, reason }));
+        self.emit(&self.refused, RefusedClient { peer, reason });
     }
 
     fn refusal(&self, reason: RefusalReason) -> Refusal {

@@ -72,10 +72,26 @@ impl ServerCore {
 
     /// The loop's turn has come.
     pub(crate) fn tell_states(self: &Rc<Self>) {
+        if self.telling_states.replace(true) {
+            return; // in a slot: the outer one goes on
+        }
+        let _telling = TellingStates(self);
         loop {
             let state = self.untold_states.borrow_mut().pop_front();
             let Some(state) = state else { return };
-            self.call(|| self.state_changed.emit(&self.view(), state));
+            self.emit(&self.state_changed, state);
+        }
+    }
+}
+
+/// Changes of the state are being told; a panic leaves the rest for the next turn.
+struct TellingStates<'a>(&'a Rc<ServerCore>);
+
+impl Drop for TellingStates<'_> {
+    fn drop(&mut self) {
+        self.0.telling_states.set(false);
+        if !self.0.untold_states.borrow().is_empty() {
+            self.0.event_loop.add_stated(Rc::downgrade(self.0));
         }
     }
 }

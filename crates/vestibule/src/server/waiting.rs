@@ -23,25 +23,22 @@ impl ServerCore {
         let wait = self.event_loop.begin_wait(timeout);
         loop {
             wait.begin_batch();
-            self.answer_requests();
+            wait.tidy();
+            if let Some(result) = self.end_of_wait(before) {
+                return Ok(result);
+            }
             self.update_credit();
             let course = self.course();
             let listener = self.listening.get().filter(|_| course.credit() > 0);
             let interest = listener.map(|it| Interest::readable(it.token));
             let also = self.also(course);
-            let ready = wait.round(interest.as_slice(), also, self.wake_up_at(course, also));
+            let ready = wait.look(interest.as_slice(), also, self.wake_up_at(course, also));
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
             if !ready.is_empty() {
                 self.accept_batch();
             }
-            self.answer_requests();
-            self.advance_drain();
-            self.tell_states();
-            if self.acceptor.borrow().let_in_all() > before {
-                return Ok(true);
-            }
-            if self.gone.get() || self.listening.get().is_none() {
-                return Ok(false);
+            if let Some(result) = self.end_of_wait(before) {
+                return Ok(result);
             }
             if wait.is_over() {
                 let kind = SocketError::SocketTimeout;
@@ -49,6 +46,17 @@ impl ServerCore {
                 return Ok(false);
             }
         }
+    }
+
+    /// Does what this server has to do beside accepting, and tells whether there is nothing more to wait for.
+    fn end_of_wait(self: &Rc<Self>, let_in_before: u64) -> Option<bool> {
+        self.answer_requests();
+        self.advance_drain();
+        self.tell_states();
+        if self.acceptor.borrow().let_in_all() > let_in_before {
+            return Some(true);
+        }
+        (self.gone.get() || self.listening.get().is_none()).then_some(false)
     }
 
     /// Whether other threads may have something to say to the server.

@@ -43,6 +43,11 @@ impl<Sender, Argument> Signal<Sender, Argument> {
         Self { slots: SlotList::default() }
     }
 
+    /// Has every slot called, each through the closure.
+    pub(crate) fn emit_each(&self, call: impl Fn(&dyn Fn(&Sender, Argument))) {
+        self.slots.emit(0, |slot| call(slot));
+    }
+
     /// Takes a slot back; false when it is not connected (any more).
     #[allow(clippy::must_use_candidate, reason = "most callers know that the slot is there")]
     pub fn disconnect(&self, id: SlotId) -> bool {

@@ -1,7 +1,8 @@
 use super::core::{Flag, SocketCore};
 use super::end_reason::EndReason;
 use super::socket_signal::{SignalKind, Told};
-use crate::admission::{Count, Ledger};
+use super::telling::Step;
+use crate::admission::{Count, DrainPhase, Ledger};
 use crate::error::SocketError;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +15,12 @@ impl SocketCore {
             self.set(Flag::DrainUntold, true);
             self.look_soon();
         }
+    }
+
+    /// The drain is over, and the connection is still there.
+    pub(crate) fn end_drain(&self) {
+        self.set(Flag::Draining, false);
+        self.set(Flag::DrainUntold, false);
     }
 
     pub(super) fn tell_drain(self: &Rc<Self>) {
@@ -37,8 +44,9 @@ impl SocketCore {
         if waits || others || !told || self.bytes_available() > 0 || self.bytes_to_write() > 0 {
             return;
         }
-        if self.event_loop.driver.borrow().has_unread(self.token()) {
-            return; // it will be received, and looked at again then
+        let drains = self.ledger().is_some_and(|ledger| ledger.phase() != DrainPhase::None);
+        if !drains || self.event_loop.driver.borrow().has_unread(self.token()) {
+            return; // the drain is over; or it will be received, and looked at again then
         }
         self.count(Count::EndedIdle);
         self.end_because(EndReason::Drained);
@@ -49,7 +57,16 @@ impl SocketCore {
     /// Where the server that let the connection in counts.
     pub(super) fn ledger(&self) -> Option<Arc<Ledger>> {
         let driver = self.event_loop.driver.borrow();
-        driver.permit(self.token()).map(|permit| Arc::clone(permit.ledger()))
+        let permit = driver.permit(self.token()).map(|permit| Arc::clone(permit.ledger()));
+        permit.or_else(|| self.outgoing_if_any()?.ledger.borrow().clone())
+    }
+
+    /// Remembers it for what is told when the connection is gone, if a panic of a slot would have to be counted.
+    pub(super) fn keep_ledger(&self) {
+        if self.event_loop.contains_panics() && self.slots.get().is_some() {
+            let ledger = self.ledger();
+            self.outgoing().ledger.replace(ledger);
+        }
     }
 
     fn count(&self, count: Count) {
@@ -83,6 +100,12 @@ impl SocketCore {
     pub(super) fn panicked(self: &Rc<Self>) {
         if self.has_connection() {
             self.end_by_force(EndReason::Panicked, SocketError::Unknown);
+        } else if self.is_connecting() {
+            self.end_because(EndReason::Panicked);
+            self.cancel_connecting();
+            self.note_attempt(Step::GaveUp);
+            self.note_attempt(Step::Finished);
+            self.tell_later();
         }
     }
 

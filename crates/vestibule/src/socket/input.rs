@@ -120,7 +120,7 @@ impl SocketCore {
     }
 
     /// Gives the loop its buffer back and keeps what was left in it.
-    fn keep_input(&self) {
+    fn keep_input(self: &Rc<Self>) {
         if let Some(input) = self.input.take() {
             if input.is_empty() {
                 self.event_loop.buffers.give_read_buffer(input);
@@ -129,6 +129,7 @@ impl SocketCore {
             }
         }
         self.update_reading();
+        self.look_soon();
     }
 
     /// Discards what is unread, also what a reader is looking at.
@@ -140,7 +141,7 @@ impl SocketCore {
     }
 
     /// Lends what is unread; a panic or a nested receive loses nothing.
-    pub(super) fn lend_input(&self, reader: impl FnOnce(&[u8]) -> usize) -> usize {
+    pub(super) fn lend_input(self: &Rc<Self>, reader: impl FnOnce(&[u8]) -> usize) -> usize {
         let Some(buffer) = self.input.take() else {
             reader(&[]);
             return 0;
@@ -190,13 +191,12 @@ impl Drop for Delivering<'_> {
     fn drop(&mut self) {
         self.0.set(Flag::Delivering, false);
         self.0.keep_input();
-        self.0.look_soon();
     }
 }
 
 /// Bytes that a reader looks at; what it does not use goes back in front of what came meanwhile.
 struct LentInput<'a> {
-    core: &'a SocketCore,
+    core: &'a Rc<SocketCore>,
     buffer: Option<Box<ReadBuffer>>,
     used: usize,
     /// As it was before.

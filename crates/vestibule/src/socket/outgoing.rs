@@ -1,4 +1,5 @@
 use super::telling::Step;
+use crate::admission::Ledger;
 use crate::connector::Race;
 use crate::driver::{SocketOption, SocketOptions, Token};
 use crate::error::{Operation, SocketError};
@@ -9,9 +10,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a socket has for connecting out; most sockets of a server never do.
+/// What few sockets have: those that connect out.
 pub(super) struct Outgoing {
     /// How many attempts there were.
     pub(super) number: Cell<u32>,
@@ -34,6 +36,8 @@ pub(super) struct Outgoing {
     pub(super) end_when_connected: Cell<bool>,
     /// The loop of a standalone socket, which nobody else holds.
     pub(super) private_loop: RefCell<Option<EventLoop>>,
+    /// Of an accepted connection that is gone: where a panic of a slot is still counted.
+    pub(super) ledger: RefCell<Option<Arc<Ledger>>>,
 }
 
 /// A socket that is bound and not connected.
@@ -99,6 +103,7 @@ impl Default for Outgoing {
             succeeded: Cell::default(),
             end_when_connected: Cell::default(),
             private_loop: RefCell::default(),
+            ledger: RefCell::default(),
         }
     }
 }

@@ -181,7 +181,13 @@ impl TcpSocket {
     /// While a socket waits to be taken, nothing is told of it.
     pub(crate) fn set_pending(&self, pending: bool) {
         self.core.set(Flag::Pending, pending);
-        self.core.event_loop.driver.borrow_mut().hold(self.core.token(), pending);
+        let core = &self.core;
+        core.event_loop.driver.borrow_mut().hold(core.token(), pending);
+        if core.has(Flag::Watched) && pending {
+            core.event_loop.watches.rest(core.token());
+        } else if core.has(Flag::Watched) {
+            core.event_loop.watches.end_rest(&core.event_loop, core.token(), core.has_unsent());
+        }
         self.core.tell_later();
     }
 }

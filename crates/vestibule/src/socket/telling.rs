@@ -196,12 +196,13 @@ impl SocketCore {
             let view = self.view();
             #[cfg(feature = "tracing")]
             let _entered = self.span.get().map(|span| span.enter());
-            let emit = || slots.emit(kind as u8, |slot| slot(&view, told));
-            if !self.event_loop.contains_panics() {
-                emit();
-            } else if self.event_loop.call(self.ledger().as_deref(), emit).is_none() {
-                self.panicked();
-            }
+            slots.emit(kind as u8, |slot| {
+                if !self.event_loop.contains_panics() {
+                    slot(&view, told);
+                } else if self.event_loop.call(self.ledger().as_deref(), || slot(&view, told)).is_none() {
+                    self.panicked();
+                }
+            });
         }
     }
 }

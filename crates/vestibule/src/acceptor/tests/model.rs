@@ -29,7 +29,8 @@ pub(crate) enum Command {
     SetFree(usize),
     /// What happens to clients over those limits.
     SetRefuses(bool),
-    Drain(Leftover),
+    /// What is to happen to so many clients.
+    Drain(Leftover, u64),
     NextTurn,
     /// Milliseconds.
     Sleep(u64),
@@ -51,7 +52,8 @@ pub(super) fn commands() -> impl Strategy<Value = Command> {
         1 => Just(Command::Close),
         2 => prop_oneof![0usize..4, Just(usize::MAX)].prop_map(Command::SetFree),
         1 => any::<bool>().prop_map(Command::SetRefuses),
-        1 => prop::sample::select(vec![Leftover::Serve, Leftover::Refuse]).prop_map(Command::Drain),
+        1 => (prop::sample::select(vec![Leftover::Serve, Leftover::Refuse]), 0u64..40)
+            .prop_map(|(leftover, number)| Command::Drain(leftover, number)),
         3 => Just(Command::NextTurn),
         2 => (0u64..1000).prop_map(Command::Sleep),
     ]
@@ -75,7 +77,7 @@ pub(crate) fn command_of(bytes: &[u8]) -> Command {
         10 => Command::Close,
         11 => Command::SetFree(if number == u8::MAX { usize::MAX } else { small }),
         12 => Command::SetRefuses(flag),
-        13 => Command::Drain(if flag { Leftover::Serve } else { Leftover::Refuse }),
+        13 => Command::Drain(if flag { Leftover::Serve } else { Leftover::Refuse }, more.into()),
         _ if flag => Command::NextTurn,
         _ => Command::Sleep(u64::from(more) * 4),
     }
@@ -91,7 +93,7 @@ pub(crate) struct Model {
     pending: usize,
     free: usize,
     refuses: bool,
-    draining: Option<Leftover>,
+    draining: Option<(Leftover, u64)>,
     accepted: u64,
     turn: u64,
     /// How many accepts were tried in this turn, whatever came of them.
@@ -142,20 +144,28 @@ impl Model {
         if self.waiting {
             return Course::Stop(Until::Time(self.acceptor.retry_at()));
         }
-        if self.draining == Some(Leftover::Refuse) {
-            return Course::Refuse(RefusalReason::Draining, BATCH);
+        let most = match self.draining {
+            Some((_, 0)) => return Course::Stop(Until::Told),
+            Some((Leftover::Refuse, left)) => {
+                return Course::Refuse(
+                    RefusalReason::Draining,
+                    u32::try_from(left).unwrap_or(BATCH).min(BATCH),
+                );
+            }
+            Some((Leftover::Serve, left)) => u32::try_from(left).unwrap_or(BATCH).min(BATCH),
+            None => BATCH,
+        };
+        if self.free == 0 && self.refuses {
+            return Course::Refuse(RefusalReason::TooManyConnections, most);
         }
         if self.pending >= self.limit {
             return Course::Stop(Until::Told);
-        }
-        if self.free == 0 && self.refuses {
-            return Course::Refuse(RefusalReason::TooManyConnections, BATCH);
         }
         if self.free == 0 {
             return Course::Stop(Until::APlaceIsFree);
         }
         let places = self.free.min(self.limit - self.pending);
-        Course::Accept(u32::try_from(places).unwrap_or(u32::MAX).min(BATCH))
+        Course::Accept(u32::try_from(places).unwrap_or(u32::MAX).min(most))
     }
 
     pub(crate) fn run(&mut self, command: Command) -> Result<(), TestCaseError> {
@@ -186,9 +196,9 @@ impl Model {
             }
             Command::SetFree(free) => self.free = free,
             Command::SetRefuses(refuses) => self.refuses = refuses,
-            Command::Drain(leftover) => {
-                self.acceptor.drain(leftover);
-                (self.draining, self.paused) = (Some(leftover), false);
+            Command::Drain(leftover, number) => {
+                self.acceptor.drain(leftover, number);
+                (self.draining, self.paused) = (Some((leftover, number)), false);
             }
             Command::SetLimit(limit) => {
                 self.acceptor.set_limit(limit);
@@ -196,7 +206,7 @@ impl Model {
             }
             Command::Listen if !self.listening => {
                 self.acceptor.started_listening();
-                self.listening = true;
+                (self.listening, self.draining) = (true, None);
             }
             Command::Listen => {}
             Command::Close => self.close(),
@@ -227,6 +237,9 @@ impl Model {
         prop_assert_eq!(recovered, !self.failures.is_empty(), "any accept ends an episode");
         self.tried += 1;
         self.accepted += 1;
+        if let Some((_, left)) = &mut self.draining {
+            *left -= 1;
+        }
         self.failures.clear();
         if !matches!(course, Course::Accept(_)) {
             return Ok(()); // it is refused

@@ -1,26 +1,31 @@
 //! A permit is one place, and comes back once, on every path.
 
-use crate::admission::{Admission, Bell, Ledger, Limits, RefusalReason, SharedLimit};
+use crate::admission::{Admission, Bell, Ledger, Limits, Permit, RefusalReason, SharedLimit};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+/// A place for a connection from anywhere.
+fn permit(admission: &Admission) -> Result<Permit, RefusalReason> {
+    admission.let_in(admission.take()?, [192, 0, 2, 9].into(), Instant::now())
+}
+
 fn admission(limits: Limits) -> Admission {
     let ledger = Arc::new(Ledger::new(Bell::new(Waker::noop().clone()), Instant::now()));
     let mut admission = Admission::new(ledger);
-    admission.set_limits(limits);
+    admission.set_limits(limits, Instant::now());
     admission
 }
 
 #[test]
 fn there_is_never_one_more_than_the_limit() {
     let admission = admission(Limits::new().max_connections(2));
-    let first = admission.take().unwrap();
-    let second = admission.take().unwrap();
-    assert_eq!(admission.take().unwrap_err(), RefusalReason::TooManyConnections);
+    let first = permit(&admission).unwrap();
+    let second = permit(&admission).unwrap();
+    assert_eq!(permit(&admission).unwrap_err(), RefusalReason::TooManyConnections);
     assert_eq!(second.ledger().open(), 2);
     drop(first);
-    let third = admission.take().unwrap();
+    let third = permit(&admission).unwrap();
     assert!(admission.free().is_err());
     drop((second, third));
     assert_eq!(admission.free(), Ok(2));
@@ -33,12 +38,12 @@ fn servers_share_a_limit_and_each_keeps_its_own() {
         admission(Limits::new().shared(&shared).max_connections(2)),
         admission(Limits::new().shared(&shared)),
     );
-    let permits = [one.take().unwrap(), one.take().unwrap(), other.take().unwrap()];
-    assert_eq!(one.take().unwrap_err(), RefusalReason::TooManyConnections);
-    assert_eq!(other.take().unwrap_err(), RefusalReason::SharedLimit);
+    let permits = [permit(&one).unwrap(), permit(&one).unwrap(), permit(&other).unwrap()];
+    assert_eq!(permit(&one).unwrap_err(), RefusalReason::TooManyConnections);
+    assert_eq!(permit(&other).unwrap_err(), RefusalReason::SharedLimit);
     assert_eq!(shared.open(), 3);
     shared.set_limit(4);
-    let more = other.take().unwrap();
+    let more = permit(&other).unwrap();
     shared.set_limit(1);
     drop(permits);
     assert_eq!((shared.open(), other.free()), (1, Err(RefusalReason::SharedLimit)));
@@ -50,11 +55,11 @@ fn servers_share_a_limit_and_each_keeps_its_own() {
 fn a_place_that_was_taken_under_other_limits_goes_back_to_those() {
     let (old, new) = (SharedLimit::new(1), SharedLimit::new(1));
     let mut server = admission(Limits::new().shared(&old));
-    let permit = server.take().unwrap();
-    server.set_limits(Limits::new().shared(&new));
+    let first = permit(&server).unwrap();
+    server.set_limits(Limits::new().shared(&new), Instant::now());
     assert_eq!((old.open(), new.open()), (1, 0));
-    let newer = server.take().unwrap();
-    drop(permit);
+    let newer = permit(&server).unwrap();
+    drop(first);
     assert_eq!((old.open(), new.open()), (0, 1));
     drop(newer);
     assert_eq!(new.open(), 0);
@@ -65,7 +70,7 @@ fn a_source_that_is_refused_costs_no_place() {
     let now = Instant::now();
     let limits = Limits::new().max_connections_per_source(1).exempt("10.0.0.0/8".parse().unwrap());
     let admission = admission(limits);
-    let take = |address: [u8; 4]| admission.take_source(admission.take()?, address.into(), now);
+    let take = |address: [u8; 4]| admission.let_in(admission.take()?, address.into(), now);
     let first = take([192, 0, 2, 1]).unwrap();
     assert_eq!(take([192, 0, 2, 1]).unwrap_err(), RefusalReason::TooManyOfSource);
     assert_eq!(first.ledger().open(), 1);
@@ -82,10 +87,18 @@ fn a_source_that_is_refused_costs_no_place() {
 #[test]
 fn a_panic_gives_the_place_back() {
     let admission = admission(Limits::new().max_connections(1));
-    let permit = admission.take().unwrap();
+    let held = permit(&admission).unwrap();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
-        let _permit = permit;
+        let _held = held;
         std::panic::resume_unwind(Box::new("a slot"));
     }));
-    assert!(panicked.is_err() && admission.take().is_ok());
+    assert!(panicked.is_err() && permit(&admission).is_ok());
+}
+
+#[test]
+fn a_place_that_nobody_came_for_is_free_again() {
+    let shared = SharedLimit::new(1);
+    let admission = admission(Limits::new().max_connections(1).shared(&shared));
+    drop(admission.take().unwrap());
+    assert_eq!((admission.free(), shared.open()), (Ok(1), 0));
 }

@@ -64,7 +64,7 @@ impl SimulatedConnection {
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.with_state(|state, id, side| {
-            state.script.receives.make()?;
+            state.script.receives.make_again()?;
             let pipe = state.pipes.get(&id).ok_or(Errno::CONNRESET)?;
             if pipe.near(side).broken {
                 return Err(Errno::CONNRESET);
@@ -85,7 +85,10 @@ impl SimulatedConnection {
 
     pub(super) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
         self.with_state(|state, id, side| {
-            state.script.sends.make()?;
+            match state.script.sends.make_again() {
+                Err(Errno::AGAIN) => return Ok(0),
+                result => result?,
+            }
             let longest = state.script.longest_send.unwrap_or(usize::MAX);
             let pipe = state.pipes.get_mut(&id).ok_or(Errno::PIPE)?;
             if pipe.far(side).gone {

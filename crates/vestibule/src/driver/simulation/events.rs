@@ -86,8 +86,11 @@ impl SimulatedDriver {
         }
         let (reset, room) =
             connection.far.with(|pipe, side| (pipe.near(side).broken, pipe.room(side) > 0))?;
-        if connection.unsent && room && !reset {
+        let told = self.told_writable == Some(token); // once, as a poller does
+        self.told_writable = None;
+        if connection.unsent && room && !reset && !told {
             connection.unsent = false;
+            self.told_writable = Some(token);
             self.ready.push_front(token); // the same object may have bytes to receive
             return Some(Completion::Writable(token));
         }

@@ -45,6 +45,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct SimulatedNetwork {
     network: Shared,
+    seed: u64,
     stand_in: Arc<OwnedFd>,
 }
 
@@ -57,7 +58,7 @@ impl SimulatedNetwork {
     /// its descriptor.
     pub fn new(seed: u64) -> io::Result<Self> {
         let stand_in = std::fs::File::open("/dev/null")?;
-        Ok(Self { network: Network::new(seed), stand_in: Arc::new(stand_in.into()) })
+        Ok(Self { network: Network::new(seed), seed, stand_in: Arc::new(stand_in.into()) })
     }
 
     /// A loop on this network; several may share it.
@@ -123,6 +124,19 @@ impl SimulatedNetwork {
     /// Has the n-th send of the network's loops fail with this error number; the first is 1.
     pub fn fail_send(&self, nth: u64, raw_os_error: i32) {
         lock(&self.network).script.sends.fail(nth, raw_os_error);
+    }
+
+    /// Takes back what was to fail and has not: from now on everything succeeds, as far as descriptors are left.
+    pub fn clear_faults(&self) {
+        let script = &mut lock(&self.network).script;
+        script.accepts.forgive();
+        script.receives.forgive();
+        script.sends.forgive();
+    }
+
+    /// The seed of the network, for a test that draws numbers of its own from it.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// How many accepts have found a client so far, those that failed included.

@@ -27,12 +27,27 @@ impl Calls {
         self.failures.remove(&self.made).map_or(Ok(()), Err)
     }
 
+    /// The same for a call that is made again when a signal has interrupted it.
+    pub(super) fn make_again(&mut self) -> Result<(), Errno> {
+        loop {
+            match self.make() {
+                Err(Errno::INTR) => {}
+                result => return result,
+            }
+        }
+    }
+
+    pub(super) fn forgive(&mut self) {
+        self.failures.clear();
+    }
+
     pub(super) fn made(&self) -> u64 {
         self.made
     }
 
     /// The n-th call from the beginning of the network fails; the first is 1.
     pub(super) fn fail(&mut self, nth: u64, raw_os_error: i32) {
-        self.failures.insert(nth, Errno::from_raw_os_error(raw_os_error));
+        let known = (1..4096).contains(&raw_os_error); // no system has others
+        self.failures.insert(nth, if known { Errno::from_raw_os_error(raw_os_error) } else { Errno::IO });
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct SimulatedDriver {
     pub(super) hot: BTreeSet<Token>,
     pub(super) ready: VecDeque<Token>,
     pub(super) woken: bool,
+    /// What was told to be writable, and may have bytes to receive.
+    pub(super) told_writable: Option<Token>,
     /// Turns since time passed.
     pub(super) busy_turns: u32,
 }
@@ -94,6 +96,7 @@ impl SimulatedDriver {
             hot: BTreeSet::new(),
             ready: VecDeque::new(),
             woken: false,
+            told_writable: None,
             busy_turns: 0,
         }
     }
