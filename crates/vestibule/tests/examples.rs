@@ -171,6 +171,12 @@ fn the_loopback_sends_itself_every_byte() {
     assert!(line.ends_with("every byte right; the server listens no more"), "{line}");
 }
 
+#[test]
+fn a_server_is_tested_under_faults() {
+    let line = lines(&run("simulated_faults", &[])).remove(0);
+    assert!(line.starts_with("all runs held, in "), "{line}");
+}
+
 /// Where the loop's descriptor tells timers, too.
 #[cfg(all(target_os = "linux", not(vestibule_polling)))]
 #[test]
