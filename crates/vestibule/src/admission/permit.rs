@@ -26,6 +26,15 @@ struct Seat {
 #[derive(Debug)]
 pub(crate) struct Reservation(Option<Arc<Seat>>);
 
+/// No place is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full {
+    /// Which limit is reached.
+    pub(crate) reason: RefusalReason,
+    /// Whether by connections that are let in: a place that another server only tries is no reason to refuse anybody.
+    pub(crate) sure: bool,
+}
+
 /// Gives permits: what of a server's limits is counted.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -67,13 +76,14 @@ impl Admission {
     }
 
     /// How many places are free, as far as can be said before they are taken.
-    pub(crate) fn free(&self) -> Result<usize, RefusalReason> {
+    pub(crate) fn free(&self) -> Result<usize, Full> {
         let own = self.limits.connections.unwrap_or(usize::MAX).saturating_sub(self.seat.ledger.open());
         if own == 0 {
-            return Err(RefusalReason::TooManyConnections);
+            return Err(Full { reason: RefusalReason::TooManyConnections, sure: true });
         }
-        let shared = self.limits.shared.as_ref().map_or(usize::MAX, SharedLimit::free);
-        if shared == 0 { Err(RefusalReason::SharedLimit) } else { Ok(own.min(shared)) }
+        let Some(shared) = &self.limits.shared else { return Ok(own) };
+        let free = shared.free().map_err(|sure| Full { reason: RefusalReason::SharedLimit, sure })?;
+        Ok(own.min(free))
     }
 
     /// Has the server woken when a place may be free. Whoever calls it looks again afterwards.
@@ -86,8 +96,8 @@ impl Admission {
 
     /// Takes a place for a connection that is to be accepted.
     pub(crate) fn take(&self) -> Result<Reservation, RefusalReason> {
-        self.free()?;
-        if self.limits.shared.as_ref().is_some_and(|shared| !shared.take()) {
+        self.free().map_err(|full| full.reason)?;
+        if self.limits.shared.as_ref().is_some_and(|shared| !shared.reserve()) {
             return Err(RefusalReason::SharedLimit);
         }
         self.seat.ledger.take();
@@ -119,6 +129,9 @@ impl Reservation {
     fn into_permit(mut self, source: Option<(Arc<Mutex<Sources>>, IpAddr)>) -> Permit {
         // It is there until this is dropped.
         let seat = self.0.take().unwrap_or_else(|| unreachable!("a reservation is used once"));
+        if let Some(shared) = &seat.shared {
+            shared.use_reserved();
+        }
         if source.is_none() {
             return Permit(seat);
         }
@@ -131,7 +144,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let Some(seat) = self.0.take() else { return };
         if let Some(shared) = &seat.shared {
-            shared.give_back();
+            shared.give_back_reserved();
         }
         seat.ledger.take_back();
     }

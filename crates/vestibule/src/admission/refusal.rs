@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The connection is closed at once: the client sees its end, or a reset if it has sent something already.
+    /// The connection is closed at once: the client sees its end, and a reset if it sends more than it has.
     #[default]
     Close,
     /// The connection is reset, which leaves nothing behind in the kernel either.

@@ -1,5 +1,5 @@
 use super::bell::{Bell, Bells};
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 /// A limit of open connections that several servers of the process share, on whatever threads they are.
@@ -23,8 +23,17 @@ pub struct SharedLimit(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     limit: AtomicUsize,
-    open: AtomicUsize,
+    /// How many places are taken; in the upper half how many of them for connections that are not let in yet.
+    taken: AtomicU64,
     waiting: Bells,
+}
+
+/// One place that is only reserved, in the upper half.
+const RESERVED: u64 = 1 << 32;
+
+fn halves(taken: u64) -> (usize, usize) {
+    let half = |number: u64| usize::try_from(number & (RESERVED - 1)).unwrap_or(usize::MAX);
+    (half(taken), half(taken >> 32))
 }
 
 impl SharedLimit {
@@ -32,7 +41,7 @@ impl SharedLimit {
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Inner {
             limit: AtomicUsize::new(limit),
-            open: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
             waiting: Bells::new(),
         }))
     }
@@ -50,22 +59,39 @@ impl SharedLimit {
 
     /// How many connections are open.
     pub fn open(&self) -> usize {
-        self.0.open.load(Ordering::SeqCst)
+        let (taken, reserved) = halves(self.0.taken.load(Ordering::SeqCst));
+        taken.saturating_sub(reserved)
     }
 
-    pub(super) fn free(&self) -> usize {
-        self.limit().saturating_sub(self.open())
+    /// How many places are free; else whether they are taken by connections that are let in, all of them.
+    pub(super) fn free(&self) -> Result<usize, bool> {
+        let ((taken, reserved), limit) = (halves(self.0.taken.load(Ordering::SeqCst)), self.limit());
+        match limit.saturating_sub(taken) {
+            0 => Err(taken.saturating_sub(reserved) >= limit),
+            free => Ok(free),
+        }
     }
 
-    /// Takes a place, if one is free.
-    pub(super) fn take(&self) -> bool {
+    /// Reserves a place, if one is free.
+    pub(super) fn reserve(&self) -> bool {
         let limit = self.limit();
-        let take = |open: usize| (open < limit).then_some(open + 1);
-        self.0.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+        let take = |taken: u64| (halves(taken).0 < limit).then_some(taken + 1 + RESERVED);
+        self.0.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+    }
+
+    /// The reserved place has its connection.
+    pub(super) fn use_reserved(&self) {
+        self.0.taken.fetch_sub(RESERVED, Ordering::SeqCst);
+    }
+
+    /// Nobody came for the reserved place.
+    pub(super) fn give_back_reserved(&self) {
+        self.0.taken.fetch_sub(RESERVED + 1, Ordering::SeqCst);
+        self.0.waiting.ring();
     }
 
     pub(super) fn give_back(&self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.taken.fetch_sub(1, Ordering::SeqCst);
         self.0.waiting.ring();
     }
 

@@ -218,6 +218,14 @@ impl Driver {
         either!(self, driver => driver.kernel_queue(token))
     }
 
+    pub(crate) fn queue_overflows(&self) -> Option<u64> {
+        match self {
+            Self::Os(_) => OsDriver::queue_overflows(),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => None,
+        }
+    }
+
     /// A descriptor for nothing but to be given up.
     pub(crate) fn reserve_descriptor(&self) -> Option<OwnedFd> {
         match self {

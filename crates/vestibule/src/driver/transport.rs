@@ -53,6 +53,12 @@ impl Transport {
         (self.line, self.permit)
     }
 
+    /// The same, and the place that the connection is in.
+    pub(crate) fn into_descriptor_and_permit(mut self) -> (OwnedFd, Option<Permit>) {
+        let permit = self.permit.take();
+        (self.into_descriptor(), permit)
+    }
+
     /// The descriptor, which the program has from now on.
     pub(crate) fn into_descriptor(self) -> OwnedFd {
         match self.line {

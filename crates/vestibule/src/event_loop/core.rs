@@ -241,7 +241,6 @@ impl Drop for Inside<'_> {
     fn drop(&mut self) {
         self.core.depth.set(self.core.depth.get() - 1);
         self.core.turn.set(self.outer);
-        self.core.watches.forget_time();
         if !self.core.in_turn() {
             self.core.rest();
         }

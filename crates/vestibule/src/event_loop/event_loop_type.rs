@@ -231,6 +231,10 @@ impl LoopCore {
         if number > 0 {
             crate::log::warning!("the event loop is gone: {number} connections that were ending are cut");
         }
+        let staffed = self.staffed.take();
+        for server in staffed.iter().filter_map(std::rc::Weak::upgrade) {
+            server.loop_is_gone();
+        }
         self.timers.kill_all();
         self.receivers.remove_all();
         self.posted.close();

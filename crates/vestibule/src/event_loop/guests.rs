@@ -96,7 +96,8 @@ impl Guests {
 
 impl Guest {
     fn has_work(&self) -> bool {
-        self.at.is_some() || self.ledger.upgrade().is_some_and(|ledger| ledger.phase_number() != self.phase)
+        let ledger = self.ledger.upgrade(); // of a server that is gone there is nothing to do
+        ledger.is_some_and(|ledger| self.at.is_some() || ledger.phase_number() != self.phase)
     }
 }
 

@@ -12,7 +12,7 @@ impl LoopCore {
     /// Gives a client what it gets instead of being let in.
     pub(crate) fn refuse(&self, transport: Transport, refusal: &Refusal) {
         match refusal {
-            Refusal::Close => drop(transport),
+            Refusal::Close => self.refuse_by_closing(transport),
             Refusal::Reset => self.refuse_by_reset(transport),
             Refusal::LastWord(word) if self.departing.refused() < LINGERING_WORDS => {
                 let token = self.driver.borrow_mut().adopt(transport);
@@ -37,6 +37,14 @@ impl LoopCore {
         }
         self.discard_what_came(token);
         self.close(token);
+    }
+
+    fn refuse_by_closing(&self, transport: Transport) {
+        let token = self.driver.borrow_mut().adopt(transport);
+        if let Some(token) = token {
+            self.discard_what_came(token);
+            self.close(token);
+        }
     }
 
     fn refuse_by_reset(&self, transport: Transport) {

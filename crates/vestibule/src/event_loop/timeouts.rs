@@ -62,10 +62,11 @@ impl Timeouts {
     /// finds. It also ends those that rightly have nothing to say: where connections rest between messages, set it on the
     /// socket while a message is under way.
     ///
-    /// A grace time of zero is one millisecond.
+    /// A grace time of zero is one millisecond; 0 bytes a second are no limit.
     pub fn min_progress(self, bytes_a_second: u32, grace: Duration) -> Self {
         let grace = if grace.is_zero() { Duration::from_millis(1) } else { grace };
-        Self { progress: Some(Progress { bytes_a_second, grace }), ..self }
+        let progress = (bytes_a_second > 0).then_some(Progress { bytes_a_second, grace });
+        Self { progress, ..self }
     }
 
     /// Whether anything is limited.

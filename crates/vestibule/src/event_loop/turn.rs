@@ -21,7 +21,6 @@ impl LoopCore {
         self.begin_batches(); // last, because what was just closed lets them go on
         let timeout = self.until_next_work(timeout);
         self.driver.borrow_mut().wait(timeout)?;
-        self.watches.forget_time();
         self.dispatch();
         self.departing.expire(self);
         self.watches.expire(self);
@@ -87,7 +86,12 @@ impl LoopCore {
     pub(super) fn has_work(&self) -> bool {
         let sockets = !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty();
         let servers = !self.stated.borrow().is_empty() || !self.staffed_with_requests().is_empty();
-        sockets || servers || self.has_guests_to_drain()
+        sockets || servers || self.has_guests_to_drain() || self.has_drained()
+    }
+
+    /// Whether a drain is over that nobody has looked at.
+    fn has_drained(&self) -> bool {
+        self.draining.borrow().iter().filter_map(Weak::upgrade).any(|server| server.has_drained())
     }
 
     /// When something is to be done though nothing happens.

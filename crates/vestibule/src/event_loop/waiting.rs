@@ -33,6 +33,16 @@ impl LoopCore {
     }
 }
 
+impl LoopCore {
+    /// Ends connections of draining servers that have nothing to do; what is to be told of it is for the next turn.
+    fn end_idle_quietly(&self) {
+        let sockets: Vec<_> = self.telling.borrow().iter().filter(|it| it.is_draining()).cloned().collect();
+        for socket in sockets {
+            socket.end_if_idle();
+        }
+    }
+}
+
 impl Wait<'_> {
     /// Does what others need done in a round: what they have written leaves, who has lingered long enough is closed. To be
     /// done before looking at what the wait is for, because it may be what that waits for.
@@ -42,6 +52,7 @@ impl Wait<'_> {
         core.departing.expire(core);
         core.retry_waiting();
         core.drain_guests();
+        core.end_idle_quietly();
     }
 
     /// Tidies, and then waits.
@@ -85,7 +96,6 @@ impl Wait<'_> {
         }
         let mut ready = Vec::new();
         core.driver.borrow_mut().wait_for(&interests, waker, timeout, &mut ready)?;
-        core.watches.forget_time();
         if waker {
             core.posted.look(); // what the loop is to do is left for it, see the end of the wait
         }

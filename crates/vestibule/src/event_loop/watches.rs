@@ -4,7 +4,7 @@ use super::timeouts::Timeouts;
 use super::watch::Watch;
 use crate::driver::Token;
 use crate::socket::EndReason;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -16,8 +16,6 @@ use std::time::Instant;
 pub(crate) struct Watches {
     watched: RefCell<Vec<Option<Watched>>>,
     deadlines: RefCell<Deadlines<Token>>,
-    /// The time of this turn, once somebody needed it.
-    now: Cell<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -99,28 +97,13 @@ impl Watches {
     }
 
     pub(crate) fn received(&self, core: &LoopCore, token: Token, bytes: usize) {
-        let now = self.now(core);
+        let now = core.driver.borrow().now();
         self.with(token, |watch| watch.received(bytes as u64, now));
     }
 
     pub(crate) fn sent(&self, core: &LoopCore, token: Token, bytes: usize, unsent: bool) {
-        let now = self.now(core);
+        let now = core.driver.borrow().now();
         self.with(token, |watch| watch.sent(bytes as u64, unsent, now));
-    }
-
-    /// The clock is looked at once a turn.
-    fn now(&self, core: &LoopCore) -> Instant {
-        if !core.in_turn() {
-            return core.driver.borrow().now();
-        }
-        let now = self.now.get().unwrap_or_else(|| core.driver.borrow().now());
-        self.now.set(Some(now));
-        now
-    }
-
-    /// Time has passed.
-    pub(super) fn forget_time(&self) {
-        self.now.set(None);
     }
 
     pub(super) fn next(&self) -> Option<Instant> {

@@ -175,6 +175,8 @@ impl ServerCore {
         self.close();
         self.update_state();
         self.desk.close();
+        #[cfg(feature = "metrics")]
+        self.tell_metrics();
         let children = self.children.take();
         drop(children);
         let private_loop = self.private_loop.take();

@@ -8,11 +8,12 @@ impl ServerCore {
     pub(super) fn course(&self) -> Course {
         let admission = self.admission.borrow();
         let limits = admission.limits();
+        let free = admission.free();
         let moment = Moment {
             turn: self.event_loop.turn_number(),
-            free: admission.free(),
+            free: free.map_err(|full| full.reason),
             rate: limits.rate.map(|rate| (rate, self.now())),
-            refuses: limits.refuses(),
+            refuses: limits.refuses() && free.err().is_none_or(|full| full.sure),
         };
         self.acceptor.borrow().course(&moment)
     }
@@ -77,6 +78,8 @@ impl ServerCore {
     /// When the loop has to look, whatever happens.
     pub(crate) fn look_at(&self) -> Option<Instant> {
         self.listening.get()?;
-        self.course().until()
+        let course = self.course();
+        // Its time may have come since it was last looked at.
+        if course.credit() > 0 { Some(self.now()) } else { course.until() }
     }
 }

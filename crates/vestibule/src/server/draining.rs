@@ -43,8 +43,8 @@ pub struct DrainReport {
     pub cut: u64,
     /// The peers of those that were cut.
     pub cut_peers: Vec<SocketAddr>,
-    /// Connections that are still open: the program took their descriptors, or another thread's loop did not come to cut
-    /// them in time.
+    /// Connections that are still open: the program holds their [permits](crate::Permit), or another thread's loop did not come
+    /// to cut them in time. Connections whose permits were given up are nobody's any more, and not counted.
     pub out_of_reach: u64,
     /// Clients that were still let in from the kernel's queue.
     pub let_in: u64,
@@ -149,6 +149,11 @@ impl ServerCore {
         self.finish_drain();
     }
 
+    /// Whether nothing of a drain is left but to say so.
+    pub(crate) fn has_drained(&self) -> bool {
+        self.drain.borrow().is_some() && self.listening.get().is_none() && self.ledger.open() == 0
+    }
+
     /// When the loop has to look at the drain, whatever happens.
     pub(crate) fn drain_deadline(&self) -> Option<Instant> {
         let drain = self.drain.borrow();
@@ -212,11 +217,12 @@ impl TcpServer {
     /// reset. All that happens in small steps, between which the loop does everything else.
     ///
     /// A connection counts until its descriptor is closed, so also while it [lingers](crate::EventLoop::set_linger_limits).
-    /// Connections whose descriptors the program took are out of reach. A second call while the first drain is under way can
+    /// Connections that the program took with their permits are out of reach. A second call while the first drain is under way can
     /// only bring its deadline forward: with [`Duration::ZERO`] it ends at once. A pause ends. Afterwards the server is closed and
     /// may listen again.
     ///
-    /// A [standalone](Self::standalone) server drains in its waits, or in turns of its [loop](Self::event_loop).
+    /// A [standalone](Self::standalone) server drains in its waits, or in turns of its [loop](Self::event_loop): slots run in
+    /// turns alone.
     ///
     /// ```
     /// use std::time::Duration;

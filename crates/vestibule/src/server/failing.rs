@@ -17,6 +17,7 @@ impl ServerCore {
         match verdict {
             AcceptVerdict::Continue => self.update_credit(),
             AcceptVerdict::BackOff { tell } => {
+                self.event_loop.driver.borrow().releases().wait(self.ledger.bell());
                 if tell {
                     self.note_exhaustion();
                 }
@@ -28,8 +29,6 @@ impl ServerCore {
                 if class == AcceptErrorClass::Resources {
                     self.use_reserve();
                 }
-                // Last, so that the clients which were answered from the reserve do not count as a release.
-                self.event_loop.driver.borrow().releases().wait(self.ledger.bell());
             }
             AcceptVerdict::StopListening => {
                 self.stop_listening();
@@ -105,12 +104,10 @@ impl ServerCore {
             };
             drop(reserve);
             let accepted = self.event_loop.driver.borrow_mut().accept(listening.token);
-            let more = accepted.is_ok();
             if let Ok((transport, peer)) = accepted {
                 self.refuse_from_reserve(transport, peer);
-            }
-            self.fill_reserve();
-            if !more {
+            } else {
+                self.fill_reserve();
                 return;
             }
         }
@@ -118,7 +115,7 @@ impl ServerCore {
 
     /// Takes a descriptor into reserve, if one is to be kept and can be had.
     pub(super) fn fill_reserve(&self) {
-        if self.admission.borrow().limits().reserve {
+        if self.listening.get().is_some() && self.admission.borrow().limits().reserve {
             let reserve = self.event_loop.driver.borrow().reserve_descriptor();
             self.reserve.replace(reserve);
         } else {

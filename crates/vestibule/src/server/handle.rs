@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Reaches a server from any thread.
 ///
 /// It is `Send`, `Sync` and cheap to clone, and does not keep the server alive. What it tells the server is done in the
-/// loop's next turn, or in the wait that blocks the server's thread, which it wakes; the [`Answer`] comes when it is done,
+/// loop's next turn, or in a blocking wait of the server, which it wakes; the [`Answer`] comes when it is done,
 /// and so is true: after the answer to [`pause`](Self::pause) nobody is let in. State and statistics need no answer.
 ///
 /// ```
@@ -115,14 +115,24 @@ impl ServerHandle {
     }
 }
 
+/// How many requests are answered in one turn at most, whatever other threads do meanwhile.
+const REQUESTS_A_TURN: usize = 256;
+
 impl ServerCore {
-    /// Does what other threads have asked for until now; what that brings about is for the next turn.
+    /// Does what other threads have asked for until now; what comes meanwhile is for the next turn.
     pub(crate) fn answer_requests(self: &Rc<Self>) {
-        for _ in 0..self.desk.waiting() {
+        for _ in 0..self.desk.waiting().min(REQUESTS_A_TURN) {
             let Some(request) = self.desk.take() else { return };
             let view = self.view();
             self.call(|| request(&view));
         }
+    }
+
+    /// Nobody can answer any more.
+    pub(crate) fn loop_is_gone(&self) {
+        self.desk.close();
+        let drain = self.drain.take();
+        drop(drain);
     }
 
     pub(crate) fn has_requests(&self) -> bool {
@@ -148,11 +158,14 @@ impl TcpServer {
     }
 
     /// The queue in which the kernel keeps clients until they are accepted: how long it is, how long it may get, and
-    /// whether it has overflowed. `None` when the server does not listen, or the system does not tell. One or two system
-    /// calls.
+    /// whether it has overflowed. `None` when the server does not listen, or the system does not tell.
+    ///
+    /// The overflows are read from a file in `/proc`, which takes a dozen system calls, and a descriptor for a moment.
     pub fn kernel_queue(&self) -> Option<KernelQueue> {
         let listening = self.core().listening.get()?;
-        self.core().event_loop.driver.borrow().kernel_queue(listening.token)
+        let driver = self.core().event_loop.driver.borrow();
+        let queue = driver.kernel_queue(listening.token)?;
+        Some(KernelQueue { overflows: driver.queue_overflows(), ..queue })
     }
 
     /// Says whom the server lets in from now on; connections that are open stay. Accepting goes on at once where the new

@@ -67,7 +67,7 @@ impl ServerCore {
     fn started(self: &Rc<Self>, token: Token, endpoint: Endpoint) {
         self.listening.set(Some(Listening { token, endpoint }));
         #[cfg(feature = "metrics")]
-        self.event_loop.meter(Rc::downgrade(self));
+        self.begin_metering();
         self.event_loop.servers.insert(token, Rc::clone(self));
         self.acceptor.borrow_mut().started_listening();
         self.event_loop.driver.borrow().releases().add(self.ledger.bell());

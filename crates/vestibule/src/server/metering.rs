@@ -2,6 +2,7 @@ use super::core::ServerCore;
 use crate::admission::{AcceptErrors, RefusalReason, Statistics};
 use metrics::{Counter, Gauge, Label};
 use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 
 /// What a server tells the `metrics` facade: its statistics, about once a second while they change.
 #[derive(Default)]
@@ -85,14 +86,22 @@ impl ServerCore {
         self.meter.told.get() != Some(self.current())
     }
 
-    /// Tells the facade, under the name of the server, or its address if it has none.
-    pub(crate) fn tell_metrics(&self) {
-        let current = self.current();
-        self.meter.told.set(Some(current));
+    /// From now on the facade is told, under the name of the server, or its address if it has none.
+    pub(super) fn begin_metering(self: &Rc<Self>) {
         let name = || match self.object_name.borrow().as_str() {
             "" => self.endpoint().to_string(),
             name => name.to_owned(),
         };
-        self.meter.instruments.get_or_init(|| Instruments::new(&name())).tell(&current);
+        self.meter.instruments.get_or_init(|| Instruments::new(&name()));
+        self.event_loop.meter(Rc::downgrade(self));
+    }
+
+    /// Tells the facade, if the server has ever listened.
+    pub(crate) fn tell_metrics(&self) {
+        let current = self.current();
+        self.meter.told.set(Some(current));
+        if let Some(instruments) = self.meter.instruments.get() {
+            instruments.tell(&current);
+        }
     }
 }

@@ -33,7 +33,14 @@ impl ServerCore {
     pub(super) fn refuse_from_reserve(self: &Rc<Self>, transport: Transport, peer: SocketAddr) {
         let reason = RefusalReason::NoDescriptors;
         self.ledger.write(|counts| counts.add_in_row(Count::Refused, reason as usize));
+        let rung = self.ledger.bell().was_rung();
         self.event_loop.refuse_at_once(transport, &self.refusal(reason));
+        self.fill_reserve();
+        // That this descriptor was closed is no reason to try again; but others may have been.
+        self.event_loop.driver.borrow().releases().wait(self.ledger.bell());
+        if rung {
+            self.ledger.bell().ring();
+        }
         self.emit(&self.refused, RefusedClient { peer, reason });
     }
 

@@ -64,7 +64,7 @@ impl ServerCore {
             return;
         }
         self.desk.set_state(state);
-        if !self.gone.get() {
+        if !self.gone.get() && self.state_changed.has_slots() {
             self.untold_states.borrow_mut().push_back(state);
             self.event_loop.add_stated(Rc::downgrade(self));
         }
@@ -76,7 +76,8 @@ impl ServerCore {
             return; // in a slot: the outer one goes on
         }
         let _telling = TellingStates(self);
-        loop {
+        let number = self.untold_states.borrow().len();
+        for _ in 0..number {
             let state = self.untold_states.borrow_mut().pop_front();
             let Some(state) = state else { return };
             self.emit(&self.state_changed, state);

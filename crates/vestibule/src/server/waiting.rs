@@ -15,7 +15,7 @@ impl ServerCore {
         if !self.pending.borrow().is_empty() {
             return Ok(true);
         }
-        if self.listening.get().is_none() {
+        if self.listening.get().is_none() && self.drain.borrow().is_none() {
             let words = "the server is not listening";
             return Err(Error::said(Operation::WaitForNewConnection, SocketError::Operation, words));
         }
@@ -56,12 +56,15 @@ impl ServerCore {
         if self.acceptor.borrow().let_in_all() > let_in_before {
             return Some(true);
         }
-        (self.gone.get() || self.listening.get().is_none()).then_some(false)
+        let drains = self.drain.borrow().is_some();
+        (self.gone.get() || (self.listening.get().is_none() && !drains)).then_some(false)
     }
 
     /// Whether other threads may have something to say to the server.
     fn listens_to_others(&self, course: Course) -> bool {
-        self.desk.is_staffed() || course == Course::Stop(Until::APlaceIsFree)
+        let waits =
+            course == Course::Stop(Until::APlaceIsFree) || self.acceptor.borrow().retry_at().is_some();
+        waits || self.desk.is_staffed() || self.drain.borrow().is_some()
     }
 
     fn also(&self, course: Course) -> Also {
@@ -84,7 +87,8 @@ impl TcpServer {
     /// or the hook took it; several may be. False after the time-out, noted as the last error `SocketTimeout`; also when
     /// a slot closed or dropped the server. Needs no running loop and no thread. Runs the hook and the slots of this
     /// server, and nothing else: what other sockets have written leaves meanwhile, but what they have to tell waits for
-    /// the loop's next turn. May be called in a slot.
+    /// the loop's next turn. May be called in a slot. While the server [drains](Self::drain) it lasts until that is over, and
+    /// answers false then.
     ///
     /// # Errors
     ///

@@ -1,5 +1,6 @@
 use super::core::SocketCore;
 use super::tcp_socket::TcpSocket;
+use crate::admission::Permit;
 use crate::driver::{Transport, check_connected};
 use crate::error::{Error, Operation, Rejected, Result, SocketError};
 use crate::event_loop::EventLoop;
@@ -77,11 +78,24 @@ impl TcpSocket {
 
     /// The connection as a stream of `std`, blocking as those are. No slot of the socket runs any more, and nothing is told.
     ///
+    /// A connection that a server let in gives its place up now, though it stays open:
+    /// [`into_parts`](Self::into_parts) hands it out instead.
+    ///
     /// # Errors
     ///
     /// When bytes were received and not read, or written and not sent (what can be sent now is sent), because they would
     /// be lost; and when there is no connection. The socket comes back, and goes on.
     pub fn into_std(self) -> Result<TcpStream, Rejected<Self>> {
+        self.into_parts().map(|(stream, _)| stream)
+    }
+
+    /// The same, and the connection's place among those of the server that let it in, to be kept as long as the stream; `None` for
+    /// a connection that was made or brought.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_std`](Self::into_std).
+    pub fn into_parts(self) -> Result<(TcpStream, Option<Permit>), Rejected<Self>> {
         if let Some(error) = self.core().why_not_std() {
             self.core().tell_later();
             return Err(Rejected { error, value: self });
@@ -89,9 +103,10 @@ impl TcpSocket {
         let failed = |error: io::Error| Error::system(Operation::IntoStd, error);
         match self.core().take_transport() {
             Some(transport) => {
-                let stream = TcpStream::from(transport.into_descriptor());
+                let (descriptor, permit) = transport.into_descriptor_and_permit();
+                let stream = TcpStream::from(descriptor);
                 match stream.set_nonblocking(false) {
-                    Ok(()) => Ok(stream),
+                    Ok(()) => Ok((stream, permit)),
                     Err(error) => Err(Rejected { error: failed(error), value: self }),
                 }
             }

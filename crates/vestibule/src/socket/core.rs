@@ -261,6 +261,7 @@ impl SocketCore {
     /// Leaves the loop's table; the caller closes the connection.
     pub(super) fn leave(self: &Rc<Self>) {
         self.keep_ledger();
+        self.set(Flag::DrainUntold, false);
         self.phase.set(Phase::Closed);
         self.drop_output();
         if self.is_abandoned() {

@@ -36,12 +36,15 @@ impl SocketCore {
         }
     }
 
-    /// Ends a draining connection that has nothing to do, and that nobody wants to end himself.
-    pub(super) fn end_if_idle(self: &Rc<Self>) {
-        let waits = !self.has(Flag::Draining) || !self.is_open() || self.has(Flag::Pending);
-        let told = !self.has(Flag::DrainUntold);
+    pub(crate) fn is_draining(&self) -> bool {
+        self.has(Flag::Draining)
+    }
+
+    /// Ends a draining connection that has nothing to do, and that nobody wants to end himself; tells nothing.
+    pub(crate) fn end_if_idle(self: &Rc<Self>) {
+        let waits = !self.is_draining() || !self.is_open() || self.has(Flag::Pending);
         let others = self.slots.get().is_some_and(|slots| slots.has(SignalKind::Draining as u8));
-        if waits || others || !told || self.bytes_available() > 0 || self.bytes_to_write() > 0 {
+        if waits || others || self.bytes_available() > 0 || self.bytes_to_write() > 0 {
             return;
         }
         let drains = self.ledger().is_some_and(|ledger| ledger.phase() != DrainPhase::None);
@@ -51,7 +54,7 @@ impl SocketCore {
         self.count(Count::EndedIdle);
         self.end_because(EndReason::Drained);
         self.begin_ending();
-        self.tell();
+        self.tell_later();
     }
 
     /// Where the server that let the connection in counts.

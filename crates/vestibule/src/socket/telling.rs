@@ -149,6 +149,7 @@ impl SocketCore {
         self.set(Flag::Queued, false);
         self.tell();
         self.end_if_idle();
+        self.tell();
     }
 
     fn tell_one(self: &Rc<Self>, tale: Tale, error: SocketError, bytes: u32) {

@@ -1,6 +1,6 @@
 //! A permit is one place, and comes back once, on every path.
 
-use crate::admission::{Admission, Bell, Ledger, Limits, Permit, RefusalReason, SharedLimit};
+use crate::admission::{Admission, Bell, Full, Ledger, Limits, Permit, RefusalReason, SharedLimit};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -46,7 +46,10 @@ fn servers_share_a_limit_and_each_keeps_its_own() {
     let more = permit(&other).unwrap();
     shared.set_limit(1);
     drop(permits);
-    assert_eq!((shared.open(), other.free()), (1, Err(RefusalReason::SharedLimit)));
+    assert_eq!(
+        (shared.open(), other.free()),
+        (1, Err(Full { reason: RefusalReason::SharedLimit, sure: true }))
+    );
     drop(more);
     assert_eq!((shared.open(), other.free()), (0, Ok(1)));
 }

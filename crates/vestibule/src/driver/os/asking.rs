@@ -18,6 +18,10 @@ impl OsDriver {
         calls::kernel_queue(&*self.listener_descriptor(token)?)
     }
 
+    pub(in crate::driver) fn queue_overflows() -> Option<u64> {
+        calls::queue_overflows()
+    }
+
     pub(in crate::driver) fn reserve_descriptor() -> Option<OwnedFd> {
         std::fs::File::open("/dev/null").ok().map(OwnedFd::from)
     }

@@ -13,7 +13,7 @@ pub(crate) static RELEASES: std::sync::LazyLock<Bells> = std::sync::LazyLock::ne
 pub(crate) struct Descriptor {
     descriptor: OwnedFd,
     /// Dropped behind the descriptor, so when that is closed.
-    _release: Release,
+    release: Release,
 }
 
 #[derive(Debug)]
@@ -27,14 +27,15 @@ impl Drop for Release {
 
 impl From<OwnedFd> for Descriptor {
     fn from(descriptor: OwnedFd) -> Self {
-        Self { descriptor, _release: Release }
+        Self { descriptor, release: Release }
     }
 }
 
 /// The descriptor is the program's from now on; nobody is told when it is closed.
 impl From<Descriptor> for OwnedFd {
-    fn from(descriptor: Descriptor) -> Self {
-        descriptor.descriptor
+    fn from(Descriptor { descriptor, release }: Descriptor) -> Self {
+        std::mem::forget(release); // it is not closed
+        descriptor
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) use portable::{
 };
 pub(super) use retried::retried;
 #[cfg(target_os = "linux")]
-pub(super) use tcp_info::{arrival, kernel_queue};
+pub(super) use tcp_info::{arrival, kernel_queue, queue_overflows};
 pub(super) use timespec::timespec;
 #[cfg(not(target_os = "linux"))]
-pub(super) use untold::{arrival, kernel_queue};
+pub(super) use untold::{arrival, kernel_queue, queue_overflows};
 pub(super) use user_timeout::{set_user_timeout, user_timeout};

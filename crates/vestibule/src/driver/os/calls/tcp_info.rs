@@ -55,8 +55,12 @@ pub(in crate::driver::os) fn arrival(descriptor: impl AsFd) -> Option<Arrival> {
 /// Of a listener the kernel tells the length of the queue in the place of unacknowledged segments, and its limit in the next.
 pub(in crate::driver::os) fn kernel_queue(descriptor: impl AsFd) -> Option<KernelQueue> {
     let info = tcp_info(descriptor.as_fd()).ok()?;
-    let overflows = std::fs::read_to_string("/proc/net/netstat").ok().and_then(|text| overflows(&text));
-    Some(KernelQueue { depth: number(&info, UNACKED), limit: number(&info, SACKED), overflows })
+    Some(KernelQueue { depth: number(&info, UNACKED), limit: number(&info, SACKED), overflows: None })
+}
+
+/// How often a queue of the network namespace was full.
+pub(in crate::driver::os) fn queue_overflows() -> Option<u64> {
+    overflows(&std::fs::read_to_string("/proc/net/netstat").ok()?)
 }
 
 /// The counter stands under its name, in a line of names followed by a line of numbers.

@@ -17,3 +17,7 @@ pub(in crate::driver::os) fn arrival(descriptor: impl AsFd) -> Option<Arrival> {
 pub(in crate::driver::os) fn kernel_queue(_descriptor: impl AsFd) -> Option<KernelQueue> {
     None
 }
+
+pub(in crate::driver::os) fn queue_overflows() -> Option<u64> {
+    None
+}
