@@ -28,7 +28,7 @@ pub(crate) fn serve(
     let server = TcpServer::new(&event_loop);
     server.set_limits(limits(service));
     server.set_timeouts(timeouts(service));
-    log_trouble(&server, service.verbose);
+    log_trouble(&server, &event_loop, service.verbose);
     prepare(&server);
     server.listen_with(ListenOptions::new(service.listen))?;
     let cut_short = end_when_drained(&server, &event_loop);
@@ -65,11 +65,16 @@ fn timeouts(service: &Service) -> Timeouts {
     service.idle_timeout.map_or_else(Timeouts::new, |limit| Timeouts::new().idle(limit))
 }
 
-fn log_trouble(server: &TcpServer, verbose: bool) {
-    let seldom = Seldom::default();
+fn log_trouble(server: &TcpServer, event_loop: &EventLoop, verbose: bool) {
+    let (seldom, quit) = (Seldom::default(), event_loop.handle());
     server.accept_error().connect(move |server, _| {
         let text = server.error_string().to_lowercase();
-        seldom.complain(&format!("vestibule: cannot accept now: {text}"));
+        if server.is_listening() {
+            seldom.complain(&format!("vestibule: cannot accept now: {text}"));
+        } else {
+            complain(&format!("vestibule: cannot accept any more: {text}"));
+            quit.quit();
+        }
     });
     if verbose {
         server
@@ -98,6 +103,9 @@ fn end_when_drained(server: &TcpServer, event_loop: &EventLoop) -> Rc<Cell<bool>
         if report.cut > 0 {
             complain(&cut_connections(&report));
         }
+        if report.left_in_queue > 0 {
+            complain(&format!("vestibule: {} never accepted", counted(report.left_in_queue, "client")));
+        }
         quit.quit();
     });
     cut_short
@@ -106,11 +114,14 @@ fn end_when_drained(server: &TcpServer, event_loop: &EventLoop) -> Rc<Cell<bool>
 fn cut_connections(report: &DrainReport) -> String {
     let peers: Vec<String> = report.cut_peers.iter().take(NAMED).map(ToString::to_string).collect();
     let more = if report.cut_peers.len() > NAMED { ", …" } else { "" };
-    format!(
-        "vestibule: {} connections did not end in time and were cut: {}{more}",
-        report.cut,
-        peers.join(", ")
-    )
+    let number = counted(report.cut, "connection");
+    let verb = if report.cut == 1 { "was" } else { "were" };
+    format!("vestibule: {number} did not end in time and {verb} cut: {}{more}", peers.join(", "))
+}
+
+/// `1 client`, `2 clients`.
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The server learns of signals from a thread: the first drains it, the second ends the drain, a third ends the program.

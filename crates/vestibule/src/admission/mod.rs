@@ -25,7 +25,7 @@ pub use statistics::{AcceptErrors, Statistics};
 pub(crate) use bell::{Bell, Bells};
 pub(crate) use count::Count;
 pub(crate) use ledger::Ledger;
-pub(crate) use permit::{Admission, Full, Reservation};
+pub(crate) use permit::{Admission, Reservation};
 pub(crate) use phase::DrainPhase;
 pub(crate) use rate::Pace;
 

@@ -50,6 +50,8 @@ pub struct DrainReport {
     pub let_in: u64,
     /// Clients of the kernel's queue that were refused, because of the drain or of a limit.
     pub refused: u64,
+    /// Clients that still waited in the kernel's queue at the deadline, and were reset with it; 0 where the system does not tell.
+    pub left_in_queue: u64,
     /// How long it took.
     pub took: Duration,
 }
@@ -66,6 +68,7 @@ pub(super) struct Drain {
     /// What was counted when it began.
     open: u64,
     before: Counted,
+    left_in_queue: u64,
     done: Vec<Done>,
 }
 
@@ -104,6 +107,7 @@ impl ServerCore {
             deadline,
             open: self.ledger.open() as u64,
             before: self.counted(),
+            left_in_queue: 0,
             done: done.into_iter().collect(),
         };
         self.ledger.take_cut_peers();
@@ -133,6 +137,7 @@ impl ServerCore {
         let now = self.now();
         let over = now >= deadline;
         if self.listening.get().is_some() && (over || self.acceptor.borrow().has_drained_queue()) {
+            self.count_left_in_queue();
             self.stop_listening();
         }
         if self.listening.get().is_some() && !self.queue_is_known.get() {
@@ -147,6 +152,16 @@ impl ServerCore {
             return self.event_loop.add_draining(Rc::downgrade(self));
         }
         self.finish_drain();
+    }
+
+    /// Who waits now comes too late, or waited in vain.
+    fn count_left_in_queue(&self) {
+        let in_vain = !self.acceptor.borrow().has_drained_queue();
+        let queue =
+            self.listening.get().and_then(|it| self.event_loop.driver.borrow().kernel_queue(it.token));
+        if let (Some(drain), Some(queue), true) = (&mut *self.drain.borrow_mut(), queue, in_vain) {
+            drain.left_in_queue = queue.depth.into();
+        }
     }
 
     /// Whether nothing of a drain is left but to say so.
@@ -197,6 +212,7 @@ impl ServerCore {
             out_of_reach,
             let_in,
             refused: counted.refused - drain.before.refused,
+            left_in_queue: drain.left_in_queue,
             took: now.saturating_duration_since(drain.began),
         };
         self.update_state();

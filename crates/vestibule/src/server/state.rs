@@ -38,6 +38,9 @@ impl fmt::Display for ServerState {
     }
 }
 
+/// How many changes are kept for slots while nobody takes turns.
+const UNTOLD: usize = 1000;
+
 impl ServerCore {
     fn present_state(&self) -> ServerState {
         let acceptor = self.acceptor.borrow();
@@ -64,8 +67,13 @@ impl ServerCore {
             return;
         }
         self.desk.set_state(state);
-        if !self.gone.get() && self.state_changed.has_slots() {
-            self.untold_states.borrow_mut().push_back(state);
+        if !self.gone.get() {
+            let mut untold = self.untold_states.borrow_mut();
+            if untold.len() >= UNTOLD {
+                untold.pop_front();
+            }
+            untold.push_back(state);
+            drop(untold);
             self.event_loop.add_stated(Rc::downgrade(self));
         }
     }

@@ -142,7 +142,8 @@ impl TcpServer {
         &self.core.accept_error
     }
 
-    /// The server's [state](ServerState) became another; told in the loop's next turn, each change by itself.
+    /// The server's [state](ServerState) became another; told in the loop's next turn, each change by itself (the
+    /// last thousand, should nobody take turns).
     #[must_use]
     pub fn state_changed(&self) -> &Signal<Self, ServerState> {
         &self.core.state_changed

@@ -1,6 +1,7 @@
 //! A permit is one place, and comes back once, on every path.
 
-use crate::admission::{Admission, Bell, Full, Ledger, Limits, Permit, RefusalReason, SharedLimit};
+use crate::admission::permit::Full;
+use crate::admission::{Admission, Bell, Ledger, Limits, Permit, RefusalReason, SharedLimit};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
