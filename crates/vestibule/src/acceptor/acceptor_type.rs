@@ -3,6 +3,9 @@ use super::backoff::Backoff;
 use super::batch::Batch;
 use super::chance::Chance;
 use super::course::{Course, Until};
+use super::leftover::Leftover;
+use super::moment::Moment;
+use super::verdict::AcceptVerdict;
 use crate::admission::{Pace, Rate, RefusalReason};
 use std::time::Instant;
 
@@ -23,19 +26,6 @@ pub(crate) struct Acceptor {
     chance: Chance,
 }
 
-/// What the acceptor is told of the moment for which it decides.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    /// The number of a turn of the event loop, or of a wait: each has a batch of its own.
-    pub(crate) turn: u64,
-    /// How many places are free under the limits of open connections, or which limit is reached.
-    pub(crate) free: Result<usize, RefusalReason>,
-    /// The rate, and the time that it is now.
-    pub(crate) rate: Option<(Rate, Instant)>,
-    /// Whether clients over a limit for all are refused instead of left in the queue.
-    pub(crate) refuses: bool,
-}
-
 /// Whether the system has descriptors and memory for another connection.
 #[derive(Clone, Copy, Debug)]
 enum Supply {
@@ -44,30 +34,6 @@ enum Supply {
     Waiting(Backoff),
     /// The back-off has passed, or a descriptor was released: the next accept will tell.
     Trying(Backoff),
-}
-
-/// What a draining server does with the clients that wait in the kernel's queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Leftover {
-    /// They are accepted and served.
-    #[default]
-    Serve,
-    /// They are accepted and refused.
-    Refuse,
-}
-
-/// What to do after an accept failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AcceptVerdict {
-    /// Go on with the next connection; nobody is told.
-    Continue,
-    /// Stop until the back-off has passed or a descriptor is released; tell it once an episode.
-    BackOff {
-        /// Whether this is the episode's first failure.
-        tell: bool,
-    },
-    /// Tell it, and stop listening.
-    StopListening,
 }
 
 impl Acceptor {

@@ -8,16 +8,21 @@ mod backoff;
 mod batch;
 mod chance;
 mod course;
+mod leftover;
+mod moment;
 mod seldom;
+mod verdict;
 
 pub use accept_error::AcceptErrorClass;
 
-pub use acceptor_type::Leftover;
+pub use leftover::Leftover;
 
-pub(crate) use acceptor_type::{AcceptVerdict, Acceptor, Moment};
+pub(crate) use acceptor_type::Acceptor;
 pub(crate) use chance::Chance;
 pub(crate) use course::{Course, Until};
+pub(crate) use moment::Moment;
 pub(crate) use seldom::Seldom;
+pub(crate) use verdict::AcceptVerdict;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod tests;

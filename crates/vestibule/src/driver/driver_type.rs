@@ -1,16 +1,11 @@
-use super::os::{OsDriver, RELEASES, Waker};
+use super::os::{OsDriver, Waker};
 #[cfg(feature = "simulation")]
 use super::simulation::SimulatedDriver;
 use super::transport::Line;
-use super::{
-    Arrival, Completion, Interest, KernelQueue, ListenFailure, ListenRequest, OptionName, Readiness,
-    SocketOption, Token, Transport,
-};
+use super::{Completion, Interest, ListenFailure, ListenRequest, Readiness, SocketOption, Token, Transport};
 use crate::address::Endpoint;
-use crate::admission::{Bells, Ledger, Permit};
 use crate::error::Operation;
 use rustix::io::Errno;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,6 +31,8 @@ macro_rules! either {
     };
 }
 
+pub(super) use either;
+
 impl Driver {
     pub(crate) fn os() -> Self {
         Self::Os(Box::default())
@@ -59,14 +56,6 @@ impl Driver {
             Self::Os(driver) => driver.adopt_listener(descriptor),
             #[cfg(feature = "simulation")]
             Self::Simulation(_) => Err((Errno::OPNOTSUPP, descriptor)),
-        }
-    }
-
-    pub(crate) fn listener_descriptor(&self, token: Token) -> Option<Rc<OwnedFd>> {
-        match self {
-            Self::Os(driver) => driver.listener_descriptor(token),
-            #[cfg(feature = "simulation")]
-            Self::Simulation(_) => None,
         }
     }
 
@@ -119,22 +108,8 @@ impl Driver {
         either!(self, driver => driver.finish_connecting(token))
     }
 
-    /// The addresses of a name, where finding them takes no time; `None` where it does.
-    #[allow(clippy::unnecessary_wraps, unused_variables, reason = "with the simulation there are two kinds")]
-    pub(crate) fn look_up(&self, host: &str, port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
-        match self {
-            Self::Os(_) => None,
-            #[cfg(feature = "simulation")]
-            Self::Simulation(_) => Some(SimulatedDriver::look_up(host, port)),
-        }
-    }
-
     pub(crate) fn set_option(&mut self, token: Token, option: SocketOption) -> Result<(), Errno> {
         either!(self, driver => driver.set_option(token, option))
-    }
-
-    pub(crate) fn option(&self, token: Token, name: OptionName) -> Result<SocketOption, Errno> {
-        either!(self, driver => driver.option(token, name))
     }
 
     /// Another descriptor of the same connection.
@@ -182,10 +157,6 @@ impl Driver {
         either!(self, driver => driver.shut_down(token));
     }
 
-    pub(crate) fn local_address(&self, token: Token) -> Option<SocketAddr> {
-        either!(self, driver => driver.local_address(token))
-    }
-
     /// Closing the connection will reset it.
     pub(crate) fn reset_at_close(&mut self, token: Token) {
         either!(self, driver => driver.reset_at_close(token));
@@ -194,74 +165,6 @@ impl Driver {
     /// Forgets an object; a connection is handed out, and closed when that is dropped.
     pub(crate) fn remove(&mut self, token: Token) -> Option<Transport> {
         either!(self, driver => driver.remove(token))
-    }
-
-    /// The bells of the servers that wait for a descriptor.
-    pub(crate) fn releases(&self) -> &Bells {
-        match self {
-            Self::Os(_) => &RELEASES,
-            #[cfg(feature = "simulation")]
-            Self::Simulation(driver) => driver.releases(),
-        }
-    }
-
-    /// What is known of a connection that was just accepted, where the system tells.
-    pub(crate) fn arrival(&self, transport: &Transport) -> Option<Arrival> {
-        match self {
-            Self::Os(_) => OsDriver::arrival(transport),
-            #[cfg(feature = "simulation")]
-            Self::Simulation(driver) => driver.arrival(transport),
-        }
-    }
-
-    pub(crate) fn kernel_queue(&self, token: Token) -> Option<KernelQueue> {
-        either!(self, driver => driver.kernel_queue(token))
-    }
-
-    pub(crate) fn queue_overflows(&self) -> Option<u64> {
-        match self {
-            Self::Os(_) => OsDriver::queue_overflows(),
-            #[cfg(feature = "simulation")]
-            Self::Simulation(_) => None,
-        }
-    }
-
-    /// A descriptor for nothing but to be given up.
-    pub(crate) fn reserve_descriptor(&self) -> Option<OwnedFd> {
-        match self {
-            Self::Os(_) => OsDriver::reserve_descriptor(),
-            #[cfg(feature = "simulation")]
-            Self::Simulation(_) => None,
-        }
-    }
-
-    /// Whether bytes wait to be received.
-    pub(crate) fn has_unread(&self, token: Token) -> bool {
-        either!(self, driver => driver.has_unread(token))
-    }
-
-    /// The next few connections of a server from this slot on, and where to go on.
-    pub(crate) fn connections_of(
-        &self,
-        ledger: &Arc<Ledger>,
-        from: usize,
-        most: usize,
-    ) -> (Vec<Token>, Option<usize>) {
-        either!(self, driver => driver.connections_of(ledger, from, most))
-    }
-
-    /// A number that is another for each server.
-    pub(crate) fn seed(&mut self) -> u64 {
-        match self {
-            Self::Os(_) => RandomState::new().hash_one(0_u8),
-            #[cfg(feature = "simulation")]
-            Self::Simulation(driver) => driver.seed(),
-        }
-    }
-
-    /// The connection's place among those of a server.
-    pub(crate) fn permit(&self, token: Token) -> Option<&Permit> {
-        either!(self, driver => driver.permit(token))
     }
 
     /// Waits until something happens; then [`next`](Self::next) tells it.
@@ -302,14 +205,6 @@ impl Driver {
             Self::Os(driver) => driver.end_rest(),
             #[cfg(feature = "simulation")]
             Self::Simulation(_) => {}
-        }
-    }
-
-    pub(crate) fn now(&self) -> Instant {
-        match self {
-            Self::Os(_) => Instant::now(),
-            #[cfg(feature = "simulation")]
-            Self::Simulation(driver) => driver.now(),
         }
     }
 }

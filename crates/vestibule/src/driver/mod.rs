@@ -8,6 +8,7 @@ mod arrival;
 mod completion;
 mod driver_type;
 pub(crate) mod os;
+mod questions;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulation;
 mod slots;

@@ -19,7 +19,7 @@ impl ServerCore {
         if self.yields.take() {
             return; // the system will tell of the clients again
         }
-        let batch = Batch { core: self, size: Cell::new(0) };
+        let batch = Batch { core: self, size: Cell::new(0), outer: self.accepting.replace(true) };
         while let Some(listening) = self.listening.get() {
             let course = self.course();
             let place = match course {
@@ -83,9 +83,11 @@ impl ServerCore {
             drop(place);
             return self.refuse(transport, peer, reason);
         }
-        let rate = self.admission.borrow().limits().rate;
-        let now = if self.admission.borrow().needs_time() { self.now() } else { self.ledger.began() };
-        let permit = self.admission.borrow().let_in(place, peer.ip(), now);
+        let (rate, now, permit) = {
+            let admission = self.admission.borrow();
+            let now = if admission.needs_time() { self.now() } else { self.ledger.began() };
+            (admission.limits().rate, now, admission.let_in(place, peer.ip(), now))
+        };
         match permit {
             Ok(permit) => {
                 self.acceptor.borrow_mut().let_in(rate, now);
@@ -107,7 +109,6 @@ impl ServerCore {
         let hook = self.hook.borrow().clone();
         match hook {
             Some(hook) => {
-                self.update_credit();
                 if self.call(|| hook(&view, connection.shared())).is_none() {
                     return;
                 }
@@ -122,7 +123,9 @@ impl ServerCore {
         self.pending.borrow_mut().push_back(connection);
         self.acceptor.borrow_mut().appended();
         self.count_pending();
-        self.update_credit();
+        if !self.accepting.get() {
+            self.update_credit();
+        }
         self.emit(&self.pending_connection_available, ());
     }
 
@@ -173,10 +176,13 @@ struct Batch<'a> {
     core: &'a ServerCore,
     /// How many clients were accepted.
     size: Cell<u32>,
+    /// Whether it is within another, in a wait of a slot.
+    outer: bool,
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
+        self.core.accepting.set(self.outer);
         if let Some(magnitude) = self.size.get().checked_ilog2() {
             self.core.ledger.write(|counts| counts.add_in_row(Count::Batches, magnitude.min(4) as usize));
         }

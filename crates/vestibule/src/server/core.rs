@@ -1,5 +1,6 @@
 use super::desk::Desk;
-use super::draining::{Drain, DrainReport};
+use super::drain_report::DrainReport;
+use super::draining::Drain;
 use super::incoming_connection::IncomingConnection;
 use super::refusing::RefusedClient;
 use super::state::ServerState;
@@ -59,6 +60,10 @@ pub(crate) struct ServerCore {
     pub(super) resting: Cell<bool>,
     /// Whether the loop is to look when the server can go on.
     pub(super) waiting: Cell<bool>,
+    /// Whether the driver tells of clients.
+    pub(super) granted: Cell<bool>,
+    /// Whether a batch is being accepted, which looks at the course anyway.
+    pub(super) accepting: Cell<bool>,
     /// Whether it is to leave the next place to a neighbour that has clients and got none.
     pub(super) yields: Cell<bool>,
     /// Whether the owner has dropped the server.
@@ -120,6 +125,8 @@ impl ServerCore {
             object_name: RefCell::default(),
             resting: Cell::new(false),
             waiting: Cell::new(false),
+            granted: Cell::new(false),
+            accepting: Cell::new(false),
             yields: Cell::new(false),
             gone: Cell::new(false),
         })
@@ -141,6 +148,9 @@ impl ServerCore {
 
     /// Runs the slots of a signal; a panic of one costs none of the others, if panics are contained.
     pub(super) fn emit<A: Clone>(self: &Rc<Self>, signal: &Signal<TcpServer, A>, argument: A) {
+        if !signal.has_slots() {
+            return;
+        }
         let view = self.view();
         signal.emit_each(|slot| {
             self.call(|| slot(&view, argument.clone()));

@@ -33,8 +33,9 @@ impl ServerCore {
             self.admission.borrow().wait();
             course = self.course(); // a place may have come free before anybody waited for it
         }
-        let blocking = self.hook.borrow().is_some();
-        self.event_loop.driver.borrow_mut().grant_accepts(listening.token, course.credit() > 0, blocking);
+        let (granted, blocking) = (course.credit() > 0, self.hook.borrow().is_some());
+        self.granted.set(granted);
+        self.event_loop.driver.borrow_mut().grant_accepts(listening.token, granted, blocking);
         match course {
             Course::Stop(Until::NextTurn) if !self.resting.replace(true) => {
                 self.event_loop.add_resting(Rc::downgrade(self));

@@ -9,7 +9,9 @@ impl ServerCore {
         let connection = self.pending.borrow_mut().pop_front()?;
         self.acceptor.borrow_mut().taken(1);
         self.count_pending();
-        self.update_credit();
+        if !self.granted.get() {
+            self.update_credit(); // there is room again
+        }
         Some(match connection {
             Pending::Incoming(connection) => connection.into_socket(&self.event_loop),
             Pending::Socket(socket) => {

@@ -1,7 +1,7 @@
 use super::answer::Answer;
 use super::core::ServerCore;
 use super::desk::Desk;
-use super::draining::{DrainOptions, DrainReport};
+use super::drain_report::{DrainOptions, DrainReport};
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
 use crate::admission::{Ledger, Limits, Statistics};

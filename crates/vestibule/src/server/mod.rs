@@ -6,6 +6,7 @@ mod children;
 mod core;
 mod credit;
 mod desk;
+mod drain_report;
 mod draining;
 mod failing;
 mod handing_out;
@@ -27,7 +28,7 @@ mod waiting;
 mod weak;
 
 pub use answer::Answer;
-pub use draining::{DrainOptions, DrainReport};
+pub use drain_report::{DrainOptions, DrainReport};
 pub use handle::ServerHandle;
 pub use incoming_connection::IncomingConnection;
 pub use listen_options::ListenOptions;

@@ -43,6 +43,11 @@ impl<Sender, Argument> Signal<Sender, Argument> {
         Self { slots: SlotList::default() }
     }
 
+    /// Whether somebody would hear of it.
+    pub(crate) fn has_slots(&self) -> bool {
+        self.slots.has(0)
+    }
+
     /// Has every slot called, each through the closure.
     pub(crate) fn emit_each(&self, call: impl Fn(&dyn Fn(&Sender, Argument))) {
         self.slots.emit(0, |slot| call(slot));

@@ -5,6 +5,7 @@ mod connecting;
 mod connection;
 mod events;
 mod exploring;
+mod listening;
 mod network;
 mod pipe;
 mod script;

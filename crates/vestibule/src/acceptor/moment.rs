@@ -1,0 +1,15 @@
+use crate::admission::{Rate, RefusalReason};
+use std::time::Instant;
+
+/// What the acceptor is told of the moment for which it decides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// The number of a turn of the event loop, or of a wait: each has a batch of its own.
+    pub(crate) turn: u64,
+    /// How many places are free under the limits of open connections, or which limit is reached.
+    pub(crate) free: Result<usize, RefusalReason>,
+    /// The rate, and the time that it is now.
+    pub(crate) rate: Option<(Rate, Instant)>,
+    /// Whether clients over a limit for all are refused instead of left in the queue.
+    pub(crate) refuses: bool,
+}
