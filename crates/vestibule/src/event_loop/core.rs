@@ -158,6 +158,14 @@ impl LoopCore {
         self.call_for_turn();
     }
 
+    /// Makes room for all servers that listen, so that waiting needs no memory, which may be what they wait for.
+    pub(crate) fn make_room_to_wait(&self) {
+        let listening = self.servers.select(|_| true).len();
+        let mut waiting = self.waiting.borrow_mut();
+        let room = listening.saturating_sub(waiting.len());
+        waiting.reserve(room);
+    }
+
     pub(crate) fn add_waiting(&self, server: Weak<ServerCore>) {
         self.waiting.borrow_mut().push(server);
         self.call_for_turn();

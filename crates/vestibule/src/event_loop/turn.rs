@@ -67,9 +67,14 @@ impl LoopCore {
             return;
         }
         let now = self.driver.borrow().now();
-        let mut waiting = self.waiting.take();
-        waiting.retain(|server| server.upgrade().is_some_and(|server| !server.goes_on(now)));
-        self.waiting.borrow_mut().append(&mut waiting);
+        // In place: there may be no memory either.
+        let number = self.waiting.borrow().len();
+        for _ in 0..number {
+            let server = self.waiting.borrow_mut().remove(0);
+            if server.upgrade().is_some_and(|server| !server.goes_on(now)) {
+                self.waiting.borrow_mut().push(server);
+            }
+        }
     }
 
     /// The time-out, cut to when there is something to do without any event.

@@ -129,10 +129,11 @@ impl ServerCore {
     }
 
     /// Nobody can answer any more.
-    pub(crate) fn loop_is_gone(&self) {
-        self.desk.close();
+    pub(crate) fn loop_is_gone(self: &Rc<Self>) {
         let drain = self.drain.take();
         drop(drain);
+        self.update_state();
+        self.desk.close();
     }
 
     pub(crate) fn has_requests(&self) -> bool {

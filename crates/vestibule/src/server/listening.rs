@@ -71,6 +71,7 @@ impl ServerCore {
         self.event_loop.servers.insert(token, Rc::clone(self));
         self.acceptor.borrow_mut().started_listening();
         self.event_loop.driver.borrow().releases().add(self.ledger.bell());
+        self.event_loop.make_room_to_wait();
         self.fill_reserve();
         self.update_credit();
     }

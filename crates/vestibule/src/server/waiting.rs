@@ -35,6 +35,7 @@ impl ServerCore {
             let ready = wait.look(interest.as_slice(), also, self.wake_up_at(course, also));
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
             if !ready.is_empty() {
+                self.yields.set(false); // nobody else's turn comes in a wait
                 self.accept_batch();
             }
             if let Some(result) = self.end_of_wait(before) {
