@@ -1,5 +1,5 @@
 //! A server without descriptors retries without memory. One test: the limit and the count of allocations are the process's.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 mod support;
