@@ -1,13 +1,15 @@
-//! Servers that accept in blocking waits, on the simulation: they hear on after any number of failures in a row, while
-//! resources are lacking, and after a drain.
+//! Servers that accept in blocking waits and turns, on the simulation: they hear on after any number of
+//! failures in a row, while resources are lacking, when one is released, and after a drain.
 #![cfg(target_os = "linux")] // the numbers of errors are its own
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use vestibule::simulation::{SimulatedNetwork, explore};
-use vestibule::{DrainOptions, EventLoop, HostAddress, Leftover, RefusalReason, ServerState, TcpServer};
+use vestibule::simulation::{SimulatedClient, SimulatedNetwork, explore};
+use vestibule::{
+    DrainOptions, EventLoop, HostAddress, Leftover, RefusalReason, ServerState, TcpServer, TcpSocket,
+};
 
 const PORT: u16 = 7777;
 const EINTR: i32 = 4;
@@ -165,4 +167,56 @@ fn a_server_that_was_drained_while_closed_serves_when_it_listens_again() {
     event_loop.process_events(milliseconds(1)).unwrap();
     assert_eq!(server.statistics().refused_for(RefusalReason::Draining), 0);
     assert!(server.has_pending_connections());
+}
+
+/// A server that waits long from one try to accept to the next, and a socket that has what it lacks.
+struct Lacking {
+    network: SimulatedNetwork,
+    event_loop: EventLoop,
+    server: TcpServer,
+    socket: Option<TcpSocket>,
+    _far: [SimulatedClient; 2],
+}
+
+impl Lacking {
+    fn new() -> Self {
+        let network = SimulatedNetwork::new(1).unwrap();
+        let (event_loop, server) = server(&network);
+        let first = network.connect(PORT).unwrap();
+        assert!(server.wait_for_new_connection(milliseconds(0)).unwrap());
+        let socket = server.next_pending_connection();
+        network.set_descriptors(Some(0));
+        let far = [first, network.connect(PORT).unwrap()];
+        while server.statistics().errors.resources < 8 {
+            event_loop.process_events(milliseconds(1000)).unwrap();
+        }
+        assert_eq!(server.state(), ServerState::Exhausted);
+        Self { network, event_loop, server, socket, _far: far }
+    }
+
+    /// When the next client comes in.
+    fn lets_in(&self) -> Duration {
+        let accepted = self.server.statistics().accepted;
+        while self.server.statistics().accepted == accepted {
+            self.event_loop.process_events(milliseconds(1000)).unwrap();
+        }
+        self.network.elapsed()
+    }
+}
+
+#[test]
+fn a_socket_that_is_dropped_between_turns_lets_the_next_in_at_once() {
+    let mut lacking = Lacking::new();
+    let released = lacking.network.elapsed();
+    drop(lacking.socket.take());
+    assert_eq!(lacking.lets_in(), released);
+}
+
+#[test]
+fn a_socket_that_is_dropped_in_a_slot_lets_the_next_in_at_once() {
+    let mut lacking = Lacking::new();
+    let released = lacking.network.elapsed() + Duration::from_millis(20);
+    let socket = Cell::new(lacking.socket.take());
+    lacking.event_loop.single_shot(Duration::from_millis(20), move |_| drop(socket.take()));
+    assert_eq!(lacking.lets_in(), released);
 }

@@ -12,7 +12,7 @@ use vestibule::{HostAddress, Limits, OverLimit, Refusal, TcpServer};
 fn the_facade_is_told_within_a_second_and_an_idle_loop_sleeps() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
-    metrics::with_local_recorder(&recorder, || {
+    let _server = metrics::with_local_recorder(&recorder, || {
         let network = SimulatedNetwork::new(1).unwrap();
         let event_loop = network.event_loop();
         let server = TcpServer::new(&event_loop);
@@ -35,6 +35,7 @@ fn the_facade_is_told_within_a_second_and_an_idle_loop_sleeps() {
             "nothing changes: no turn for metrics"
         );
         drop(clients);
+        server // when it is gone it has no connections
     });
     let told: BTreeMap<String, DebugValue> = snapshotter
         .snapshot()
@@ -51,4 +52,29 @@ fn the_facade_is_told_within_a_second_and_an_idle_loop_sleeps() {
     let refused = "vestibule_connections_refused_total server=front reason=connections";
     assert_eq!(value(refused), &DebugValue::Counter(3));
     assert_eq!(value("vestibule_connections_open server=front"), &DebugValue::Gauge(2.0.into()));
+}
+
+#[test]
+fn of_a_server_that_is_gone_no_connections_are_open() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let network = SimulatedNetwork::new(1).unwrap();
+        let event_loop = network.event_loop();
+        let server = TcpServer::new(&event_loop);
+        server.listen(HostAddress::ANY, 7).unwrap();
+        let _client = network.connect(7).unwrap();
+        let go_to = |second| {
+            while network.elapsed() < Duration::from_secs(second) {
+                event_loop.process_events(Some(Duration::from_secs(1))).unwrap();
+            }
+        };
+        go_to(2);
+        assert_eq!(server.statistics().open, 1);
+        drop(server);
+        go_to(4);
+    });
+    let told = snapshotter.snapshot().into_vec();
+    let open = told.iter().find(|(key, ..)| key.key().name() == "vestibule_connections_open");
+    assert_eq!(open.map(|(_, _, _, value)| value), Some(&DebugValue::Gauge(0.0.into())));
 }

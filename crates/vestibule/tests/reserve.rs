@@ -144,7 +144,11 @@ fn the_reserve_is_one_descriptor_and_is_given_up_when_it_is_not_wanted() {
     assert_eq!(open_descriptors(), before + 1);
     server.set_limits(Limits::new());
     assert_eq!(open_descriptors(), before);
+    server.close();
     server.set_limits(reserving(Refusal::Close));
+    assert_eq!(open_descriptors(), before - 1, "it does not listen");
+    server.listen(HostAddress::LOCALHOST, 0).unwrap();
+    assert_eq!(open_descriptors(), before + 1);
     drop(server);
     assert_eq!(open_descriptors(), before - 1, "neither the reserve nor the listener");
 }

@@ -6,7 +6,7 @@ mod support;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use support::{Arrived, Client, World, settle, until};
+use support::{Arrived, Client, World, assert_sleeps, settle, until};
 use vestibule::simulation::SimulatedNetwork;
 use vestibule::{EndReason, EventLoop, TcpServer, TcpSocket, Timeouts};
 
@@ -233,4 +233,30 @@ fn a_peer_that_has_sent_in_time_is_not_ended_because_nobody_has_looked() {
     let socket = server.next_pending_connection().unwrap();
     settle(&event_loop);
     assert_eq!((socket.end_reason(), socket.read_all().as_slice()), (None, b"in time".as_slice()));
+}
+
+/// 1. Something comes at zero, and the slot that reads it takes nine seconds.
+/// 2. It answers then.
+/// 3. Ten seconds without a byte are over at nineteen.
+#[test]
+fn what_is_sent_at_the_end_of_a_long_slot_counts_from_when_it_left() {
+    let mut case = Case::new(1, Timeouts::new().idle(milliseconds(10_000)));
+    let clock = case.network.clone();
+    case.socket.ready_read().connect(move |socket| {
+        clock.pass(milliseconds(9000));
+        socket.read_with(|bytes| socket.write(bytes));
+        socket.flush();
+    });
+    case.client.try_send(b"x").unwrap();
+    assert_eq!(case.end(milliseconds(60_000)), Some((milliseconds(19_000), EndReason::Idle)));
+}
+
+#[test]
+fn no_grace_and_no_speed_cost_no_turns() {
+    for (speed, grace) in [(0, 0), (1, 0), (0, 1000)] {
+        let (event_loop, _server, socket, _client) = World::Os.pair();
+        socket.set_timeouts(Timeouts::new().min_progress(speed, milliseconds(grace)));
+        settle(&event_loop);
+        assert_sleeps(&event_loop);
+    }
 }

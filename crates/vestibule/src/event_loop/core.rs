@@ -52,6 +52,8 @@ pub(crate) struct LoopCore {
     pub(super) draining: RefCell<Vec<Weak<ServerCore>>>,
     /// Servers that other threads may ask for something.
     pub(super) staffed: RefCell<Vec<Weak<ServerCore>>>,
+    /// Whether any of these four lists may have somebody: in most turns of most programs none has.
+    pub(super) attention: Cell<bool>,
     pub(super) turn: Cell<u64>,
     last_turn: Cell<u64>,
     /// How many turns and waits are on the stack.
@@ -85,6 +87,7 @@ impl LoopCore {
             stated: RefCell::default(),
             draining: RefCell::default(),
             staffed: RefCell::default(),
+            attention: Cell::new(false),
             turn: Cell::new(0),
             last_turn: Cell::new(0),
             depth: Cell::new(0),
@@ -168,16 +171,19 @@ impl LoopCore {
 
     pub(crate) fn add_waiting(&self, server: Weak<ServerCore>) {
         self.waiting.borrow_mut().push(server);
+        self.attention.set(true);
         self.call_for_turn();
     }
 
     pub(crate) fn add_stated(&self, server: Weak<ServerCore>) {
         add_once(&self.stated, server);
+        self.attention.set(true);
         self.call_for_turn();
     }
 
     pub(crate) fn add_draining(&self, server: Weak<ServerCore>) {
         add_once(&self.draining, server);
+        self.attention.set(true);
         self.call_for_turn();
     }
 
@@ -185,6 +191,7 @@ impl LoopCore {
     pub(crate) fn add_staffed(&self, server: Weak<ServerCore>) {
         self.staffed.borrow_mut().retain(|known| known.strong_count() > 0);
         add_once(&self.staffed, server);
+        self.attention.set(true);
         if let Err(error) = self.open() {
             crate::log::warning!("a server without descriptors for a loop cannot be woken: {error}");
         }

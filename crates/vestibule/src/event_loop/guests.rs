@@ -4,18 +4,18 @@ use crate::driver::Token;
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 
 /// How many connections are told of a drain, or cut, in one turn: the others have their turns in between.
 const SLICE: usize = 64;
 
-/// The servers that this loop has connections of, whose drains concern it.
+/// The servers that this loop has connections of, whose drains concern it; looked at in each turn, so that must be cheap.
 #[derive(Default)]
 pub(super) struct Guests(RefCell<Vec<Guest>>);
 
 struct Guest {
-    ledger: Weak<Ledger>,
+    ledger: Arc<Ledger>,
     bell: Arc<Bell>,
     /// The number of the phase that was begun with.
     phase: u64,
@@ -27,17 +27,17 @@ impl LoopCore {
     /// A connection of a server has come to this loop.
     pub(crate) fn host(&self, ledger: &Arc<Ledger>) {
         let mut guests = self.guests.0.borrow_mut();
-        if let Some(guest) = guests.iter_mut().find(|guest| guest.ledger.as_ptr() == Arc::as_ptr(ledger)) {
+        if let Some(guest) = guests.iter_mut().find(|guest| Arc::ptr_eq(&guest.ledger, ledger)) {
             if ledger.phase() == DrainPhase::Cutting && guest.phase == ledger.phase_number() {
                 guest.at = Some(0); // it comes too late to be cut with the others
             }
             return;
         }
-        guests.retain(|guest| guest.ledger.strong_count() > 0);
+        guests.retain(|guest| Arc::strong_count(&guest.ledger) > 1 || guest.has_work());
         let bell = Arc::new(Bell::new(Waker::from(Arc::clone(&self.posted))));
         ledger.add_host(&bell);
         // A drain under way is looked at in the next turn.
-        guests.push(Guest { ledger: Arc::downgrade(ledger), bell, phase: 0, at: None });
+        guests.push(Guest { ledger: Arc::clone(ledger), bell, phase: 0, at: None });
     }
 
     /// Whether a drain is to go on with connections of this loop.
@@ -75,7 +75,10 @@ impl Guests {
     fn next_slice(&self, at: usize) -> Option<(Arc<Ledger>, DrainPhase, usize)> {
         let mut guests = self.0.borrow_mut();
         let guest = guests.get_mut(at)?;
-        let ledger = guest.ledger.upgrade()?;
+        if !guest.has_work() {
+            return None;
+        }
+        let ledger = Arc::clone(&guest.ledger);
         if guest.phase != ledger.phase_number() {
             ledger.await_phase(&guest.bell);
             guest.phase = ledger.phase_number();
@@ -87,7 +90,7 @@ impl Guests {
 
     fn set_progress(&self, ledger: &Arc<Ledger>, next: Option<usize>) {
         let mut guests = self.0.borrow_mut();
-        let guest = guests.iter_mut().find(|guest| guest.ledger.as_ptr() == Arc::as_ptr(ledger));
+        let guest = guests.iter_mut().find(|guest| Arc::ptr_eq(&guest.ledger, ledger));
         if let Some(guest) = guest {
             guest.at = next;
         }
@@ -96,8 +99,7 @@ impl Guests {
 
 impl Guest {
     fn has_work(&self) -> bool {
-        let ledger = self.ledger.upgrade(); // of a server that is gone there is nothing to do
-        ledger.is_some_and(|ledger| self.at.is_some() || ledger.phase_number() != self.phase)
+        self.at.is_some() || self.ledger.phase_number() != self.phase
     }
 }
 

@@ -34,10 +34,17 @@ impl LoopCore {
 
     /// What servers have to do beside accepting: answering other threads, draining, telling their states.
     fn look_after_servers(self: &Rc<Self>) {
-        for server in self.staffed_with_requests() {
-            server.answer_requests();
+        if self.attention.get() {
+            for server in self.staffed_with_requests() {
+                server.answer_requests();
+            }
         }
-        self.drain_guests();
+        if self.has_guests_to_drain() {
+            self.drain_guests();
+        }
+        if !self.attention.get() {
+            return;
+        }
         // One by one, so that a panic leaves the others where they are; who is not done enters the list again.
         for server in each(&self.draining) {
             server.advance_drain();
@@ -45,6 +52,8 @@ impl LoopCore {
         for server in each(&self.stated) {
             server.tell_states();
         }
+        let lists = [&self.waiting, &self.stated, &self.draining, &self.staffed];
+        self.attention.set(lists.iter().any(|list| !list.borrow().is_empty()));
     }
 
     pub(super) fn staffed_with_requests(&self) -> Vec<Rc<ServerCore>> {
@@ -90,8 +99,11 @@ impl LoopCore {
     /// Whether something is to be done though nothing happens.
     pub(super) fn has_work(&self) -> bool {
         let sockets = !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty();
-        let servers = !self.stated.borrow().is_empty() || !self.staffed_with_requests().is_empty();
-        sockets || servers || self.has_guests_to_drain() || self.has_drained()
+        sockets || self.has_guests_to_drain() || (self.attention.get() && self.has_work_of_servers())
+    }
+
+    fn has_work_of_servers(&self) -> bool {
+        !self.stated.borrow().is_empty() || !self.staffed_with_requests().is_empty() || self.has_drained()
     }
 
     /// Whether a drain is over that nobody has looked at.
@@ -101,16 +113,15 @@ impl LoopCore {
 
     /// When something is to be done though nothing happens.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let servers = [earliest(&self.waiting, ServerCore::look_at), self.next_drain()];
-        let others = [self.timers.next(), self.departing.next(), self.watches.next()];
-        let next = servers.into_iter().chain(others).flatten().min();
+        let mut next = earlier(self.timers.next(), self.departing.next());
+        next = earlier(next, self.watches.next());
+        if self.attention.get() {
+            next = earlier(next, earliest(&self.waiting, ServerCore::look_at));
+            next = earlier(next, earliest(&self.draining, ServerCore::drain_deadline));
+        }
         #[cfg(feature = "metrics")]
-        let next = [next, self.metrics_deadline()].into_iter().flatten().min();
+        let next = earlier(next, self.metrics_deadline());
         next
-    }
-
-    pub(super) fn next_drain(&self) -> Option<Instant> {
-        earliest(&self.draining, ServerCore::drain_deadline)
     }
 
     fn dispatch(self: &Rc<Self>) {
@@ -239,6 +250,13 @@ fn each(list: &RefCell<Vec<Weak<ServerCore>>>) -> impl Iterator<Item = Rc<Server
         if list.is_empty() { None } else { Some(list.remove(0)) }
     };
     (0..number).map_while(move |_| first()).filter_map(|server| server.upgrade())
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 fn earliest(
