@@ -6,14 +6,18 @@ use super::state::ServerState;
 use loom::thread;
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread::ThreadId;
+
+/// The home of a server: not the thread that waits, which for loom all its threads are.
+fn elsewhere() -> ThreadId {
+    std::thread::spawn(|| std::thread::current().id()).join().unwrap()
+}
 
 /// Nobody who waits is forgotten: an answer comes, or word that none will.
 #[test]
 fn loom_an_answer_is_waited_for_until_it_comes() {
     loom::model(|| {
-        // The home of the answer is another thread than the one that waits.
-        let elsewhere = std::thread::spawn(|| std::thread::current().id()).join().unwrap();
-        let (answer, reply) = Answer::new(elsewhere);
+        let (answer, reply) = Answer::new(elsewhere());
         let thread = thread::spawn(move || reply.send(7));
         assert_eq!(answer.wait(None).unwrap(), 7);
         thread.join().unwrap();
@@ -23,8 +27,7 @@ fn loom_an_answer_is_waited_for_until_it_comes() {
 #[test]
 fn loom_a_reply_that_is_dropped_ends_the_wait() {
     loom::model(|| {
-        let elsewhere = std::thread::spawn(|| std::thread::current().id()).join().unwrap();
-        let (answer, reply) = Answer::<u8>::new(elsewhere);
+        let (answer, reply) = Answer::<u8>::new(elsewhere());
         let thread = thread::spawn(move || drop(reply));
         assert!(answer.wait(None).is_err());
         thread.join().unwrap();
@@ -48,7 +51,9 @@ fn loom_a_request_at_a_closing_desk_is_not_kept() {
 #[test]
 fn loom_a_state_that_is_waited_for_is_seen() {
     loom::model(|| {
-        let desk = Arc::new(Desk::new(Waker::noop().clone()));
+        let mut desk = Desk::new(Waker::noop().clone());
+        desk.home = elsewhere();
+        let desk = Arc::new(desk);
         let other = Arc::clone(&desk);
         let thread = thread::spawn(move || other.set_state(ServerState::Paused));
         assert!(desk.wait_for_state(ServerState::Paused, None));
