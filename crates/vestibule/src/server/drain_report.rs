@@ -3,7 +3,7 @@ use crate::signal::SignalArgument;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How a server is to drain, for [`TcpServer::drain_with`].
+/// How a server is to drain, for [`TcpServer::drain_with`](crate::TcpServer::drain_with).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct DrainOptions {
