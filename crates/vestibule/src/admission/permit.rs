@@ -151,6 +151,11 @@ impl Drop for Reservation {
 }
 
 impl Permit {
+    /// Whether it is a place of this server.
+    pub(crate) fn is_of(&self, ledger: &Arc<Ledger>) -> bool {
+        Arc::ptr_eq(&self.0.ledger, ledger)
+    }
+
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.0.ledger
     }

@@ -51,8 +51,7 @@ impl ServerCore {
             drain.done.extend(done);
             return self.event_loop.call_for_turn();
         }
-        let queue =
-            self.listening.get().and_then(|it| self.event_loop.driver.borrow().kernel_queue(it.token));
+        let queue = self.kernel_queue();
         let drain = Drain {
             began: self.now(),
             deadline,
@@ -108,8 +107,7 @@ impl ServerCore {
     /// Who waits now comes too late, or waited in vain.
     fn count_left_in_queue(&self) {
         let in_vain = !self.acceptor.borrow().has_drained_queue();
-        let queue =
-            self.listening.get().and_then(|it| self.event_loop.driver.borrow().kernel_queue(it.token));
+        let queue = self.kernel_queue();
         if let (Some(drain), Some(queue), true) = (&mut *self.drain.borrow_mut(), queue, in_vain) {
             drain.left_in_queue = queue.depth.into();
         }

@@ -163,10 +163,9 @@ impl TcpServer {
     ///
     /// The overflows are read from a file in `/proc`, which takes a dozen system calls, and a descriptor for a moment.
     pub fn kernel_queue(&self) -> Option<KernelQueue> {
-        let listening = self.core().listening.get()?;
-        let driver = self.core().event_loop.driver.borrow();
-        let queue = driver.kernel_queue(listening.token)?;
-        Some(KernelQueue { overflows: driver.queue_overflows(), ..queue })
+        let queue = self.core().kernel_queue()?;
+        let overflows = self.core().event_loop.driver.borrow().queue_overflows();
+        Some(KernelQueue { overflows, ..queue })
     }
 
     /// Says whom the server lets in from now on; connections that are open stay. Accepting goes on at once where the new

@@ -3,7 +3,7 @@ use super::listen_options::ListenOptions;
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
 use crate::address::{Endpoint, HostAddress};
-use crate::driver::{ListenRequest, Token};
+use crate::driver::{KernelQueue, ListenRequest, Token};
 use crate::error::{Error, Operation, Result, SocketError};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -35,7 +35,7 @@ impl ServerCore {
         match result {
             Ok((token, endpoint)) => {
                 self.started(token, endpoint);
-                self.check_backlog(token, options.backlog.or_else(|| self.asked_backlog()));
+                self.check_backlog(options.backlog.or_else(|| self.asked_backlog()));
                 Ok(())
             }
             Err(failed) => {
@@ -76,16 +76,21 @@ impl ServerCore {
         self.update_credit();
     }
 
+    /// The queue of the kernel; the overflows, which take longer to find out, are left out.
+    pub(super) fn kernel_queue(&self) -> Option<KernelQueue> {
+        let listening = self.listening.get()?;
+        self.event_loop.driver.borrow().kernel_queue(listening.token)
+    }
+
     /// The backlog, if the program has asked for a certain one.
     fn asked_backlog(&self) -> Option<u32> {
         Some(self.backlog.get()).filter(|backlog| *backlog != u32::MAX)
     }
 
     /// Says so when the system gave a shorter queue than was asked for.
-    fn check_backlog(&self, token: Token, asked: Option<u32>) {
+    fn check_backlog(&self, asked: Option<u32>) {
         let Some(asked) = asked else { return };
-        let queue = self.event_loop.driver.borrow().kernel_queue(token);
-        if let Some(queue) = queue.filter(|queue| queue.limit < asked) {
+        if let Some(queue) = self.kernel_queue().filter(|queue| queue.limit < asked) {
             crate::log::warning!(
                 "the backlog of {} is {} and not {asked}: the system allows no more (on Linux net.core.somaxconn)",
                 self.endpoint(),

@@ -20,9 +20,8 @@ impl SignalArgument for RefusedClient {}
 impl ServerCore {
     /// Gives an accepted client what the limits say for this reason, instead of letting it in.
     pub(super) fn refuse(self: &Rc<Self>, transport: Transport, peer: SocketAddr, reason: RefusalReason) {
-        self.ledger.write(|counts| counts.add_in_row(Count::Refused, reason as usize));
-        let refusal = self.refusal(reason);
-        self.event_loop.refuse(transport, &refusal);
+        self.count_refusal(reason);
+        self.event_loop.refuse(transport, &self.refusal(reason));
         if reason == RefusalReason::Dead {
             return; // there is nobody
         }
@@ -32,7 +31,7 @@ impl ServerCore {
     /// The same with the descriptor that is kept for this, and needed again at once.
     pub(super) fn refuse_from_reserve(self: &Rc<Self>, transport: Transport, peer: SocketAddr) {
         let reason = RefusalReason::NoDescriptors;
-        self.ledger.write(|counts| counts.add_in_row(Count::Refused, reason as usize));
+        self.count_refusal(reason);
         let rung = self.ledger.bell().was_rung();
         self.event_loop.refuse_at_once(transport, &self.refusal(reason));
         self.fill_reserve();
@@ -42,6 +41,10 @@ impl ServerCore {
             self.ledger.bell().ring();
         }
         self.emit(&self.refused, RefusedClient { peer, reason });
+    }
+
+    fn count_refusal(&self, reason: RefusalReason) {
+        self.ledger.write(|counts| counts.add_in_row(Count::Refused, reason as usize));
     }
 
     fn refusal(&self, reason: RefusalReason) -> Refusal {

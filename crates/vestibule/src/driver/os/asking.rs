@@ -1,6 +1,6 @@
 use super::calls;
 use super::os_driver::OsDriver;
-use crate::admission::Ledger;
+use crate::admission::{Ledger, Permit};
 use crate::driver::{Arrival, KernelQueue, Token, Transport};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl OsDriver {
         from: usize,
         most: usize,
     ) -> (Vec<Token>, Option<usize>) {
-        let is_of = |permit: &crate::admission::Permit| Arc::ptr_eq(permit.ledger(), ledger);
+        let is_of = |permit: &Permit| permit.is_of(ledger);
         self.connections
             .search(from, LOOKED_AT, most, |connection| connection.permit.as_ref().is_some_and(is_of))
     }

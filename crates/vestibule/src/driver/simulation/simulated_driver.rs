@@ -209,7 +209,7 @@ impl SimulatedDriver {
         from: usize,
         most: usize,
     ) -> (Vec<Token>, Option<usize>) {
-        let is_of = |permit: &Permit| Arc::ptr_eq(permit.ledger(), ledger);
+        let is_of = |permit: &Permit| permit.is_of(ledger);
         self.connections
             .search(from, usize::MAX, most, |connection| connection.permit.as_ref().is_some_and(is_of))
     }
