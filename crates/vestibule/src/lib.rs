@@ -30,6 +30,7 @@
 //! | the loop: timers, calls and channels from other threads | [`EventLoop`] |
 //! | the loop inside another one: tokio, calloop, glib | [`EventLoop`'s `AsFd`](EventLoop#impl-AsFd-for-EventLoop) |
 //! | whom a server lets in: limits, rates, refusals | [`Limits`], [`SharedLimit`], [`Rate`], [`Refusal`] |
+//! | a server on every core | [`Workers`], [`WorkersHandle`], [`QueueSharing`] |
 //! | pausing, draining and asking a server from another thread | [`ServerHandle`], [`TcpServer::drain`] |
 //! | what a server does and has done | [`ServerState`], [`Statistics`], [`KernelQueue`] |
 //! | time-outs of connections, and what ended one | [`Timeouts`], [`EndReason`] |
@@ -97,6 +98,7 @@ mod server;
 mod signal;
 mod socket;
 mod sync;
+mod workers;
 
 pub use acceptor::{AcceptErrorClass, Leftover};
 pub use address::{AddressParseError, Endpoint, HostAddress, NetworkLayerProtocol, Subnet};
@@ -112,6 +114,7 @@ pub use server::{
 };
 pub use signal::{Signal, SignalArgument, SlotId};
 pub use socket::{BlockingSocket, EndReason, SocketSignal, SocketState, TcpSocket, WeakTcpSocket};
+pub use workers::{QueueSharing, WorkerGroup, WorkerLoss, Workers, WorkersHandle};
 
 /// What is tried with bytes that nobody has thought of: by the programs in `fuzz`, and with their corpus by `cargo test`.
 #[cfg(any(test, fuzzing))]

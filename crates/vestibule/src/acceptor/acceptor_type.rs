@@ -65,6 +65,9 @@ impl Acceptor {
         if let Supply::Waiting(backoff) = self.supply {
             return Course::Stop(Until::Time(Some(backoff.until())));
         }
+        if moment.held.is_some() && self.draining.is_none() {
+            return Course::Stop(Until::Time(moment.held));
+        }
         let batch = match self.draining {
             Some((_, 0)) => return Course::Stop(Until::Told),
             Some((_, left)) => batch.min(u32::try_from(left).unwrap_or(u32::MAX)),
@@ -189,6 +192,11 @@ impl Acceptor {
             (Some(_), Some(_)) => {}
             _ => self.pace = Pace::FREE,
         }
+    }
+
+    /// The rate is counted together with other servers', who have used so much of it.
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
     }
 
     /// How many were ever let in.

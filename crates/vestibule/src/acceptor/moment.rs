@@ -10,6 +10,8 @@ pub(crate) struct Moment {
     pub(crate) free: Result<usize, RefusalReason>,
     /// The rate, and the time that it is now.
     pub(crate) rate: Option<(Rate, Instant)>,
+    /// Until when the clients are left to other workers on the same queue.
+    pub(crate) held: Option<Instant>,
     /// Whether clients over a limit for all are refused instead of left in the queue.
     pub(crate) refuses: bool,
 }

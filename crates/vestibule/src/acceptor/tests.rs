@@ -17,7 +17,7 @@ const BATCH: u32 = 16;
 
 /// Nothing but the acceptor itself limits it.
 fn moment(turn: u64) -> Moment {
-    Moment { turn, free: Ok(usize::MAX), rate: None, refuses: false }
+    Moment { turn, free: Ok(usize::MAX), rate: None, held: None, refuses: false }
 }
 
 proptest! {

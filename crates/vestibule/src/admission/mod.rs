@@ -5,6 +5,7 @@
 
 mod bell;
 mod count;
+mod group;
 mod ledger;
 mod limits;
 mod permit;
@@ -24,6 +25,7 @@ pub use statistics::{AcceptErrors, Statistics};
 
 pub(crate) use bell::{Bell, Bells};
 pub(crate) use count::Count;
+pub(crate) use group::AdmissionGroup;
 pub(crate) use ledger::Ledger;
 pub(crate) use permit::{Admission, Reservation};
 pub(crate) use phase::DrainPhase;

@@ -91,6 +91,11 @@ impl Pace {
         self.0 = Some(from.checked_add(rate.interval).unwrap_or(from));
     }
 
+    /// One who was counted was not let in.
+    pub(super) fn take_back(&mut self, rate: Rate) {
+        self.0 = self.0.and_then(|free| free.checked_sub(rate.interval));
+    }
+
     /// Another rate from now on: those who came still count, each as one.
     pub(crate) fn convert(&mut self, from: Rate, to: Rate, now: Instant) {
         let came = self.used(from, now).as_nanos().div_ceil(from.interval.as_nanos().max(1));

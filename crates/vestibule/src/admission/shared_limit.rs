@@ -79,9 +79,10 @@ impl SharedLimit {
         self.0.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
     }
 
-    /// The reserved place has its connection.
-    pub(super) fn use_reserved(&self) {
-        self.0.taken.fetch_sub(RESERVED, Ordering::SeqCst);
+    /// The reserved place has its connection; tells how many are open now.
+    pub(super) fn use_reserved(&self) -> usize {
+        let (taken, reserved) = halves(self.0.taken.fetch_sub(RESERVED, Ordering::SeqCst) - RESERVED);
+        taken.saturating_sub(reserved)
     }
 
     /// Nobody came for the reserved place.

@@ -66,6 +66,21 @@ pub struct AcceptErrors {
     pub unknown: u64,
 }
 
+impl AcceptErrors {
+    fn add(&mut self, other: Self) {
+        self.connection += other.connection;
+        self.resources += other.resources;
+        self.broken += other.broken;
+        self.unknown += other.unknown;
+    }
+}
+
+fn add_each<const N: usize>(numbers: &mut [u64; N], others: &[u64; N]) {
+    for (number, other) in numbers.iter_mut().zip(others) {
+        *number += other;
+    }
+}
+
 impl Statistics {
     pub(crate) fn of(ledger: &Ledger, now: Instant) -> Self {
         let Snapshot { counts, open, received, sent } = ledger.snapshot();
@@ -103,6 +118,30 @@ impl Statistics {
             cut: get(Count::Cut),
             panics: get(Count::Panics),
         }
+    }
+
+    /// Adds what another server has counted; the most open at once are added as well, which is an upper bound.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let both = self.ages_measured + other.ages_measured;
+        let ages = |one: &Self| one.mean_age.as_nanos() * u128::from(one.ages_measured);
+        let mean = (ages(self) + ages(other)) / u128::from(both.max(1));
+        self.mean_age = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
+        self.ages_measured = both;
+        self.greatest_age = self.greatest_age.max(other.greatest_age);
+        self.accepted += other.accepted;
+        self.open += other.open;
+        self.most_open += other.most_open;
+        self.pending += other.pending;
+        add_each(&mut self.refused, &other.refused);
+        self.errors.add(other.errors);
+        self.episodes += other.episodes;
+        self.exhausted += other.exhausted;
+        self.received += other.received;
+        self.sent += other.sent;
+        add_each(&mut self.batches, &other.batches);
+        self.timed_out += other.timed_out;
+        self.cut += other.cut;
+        self.panics += other.panics;
     }
 
     /// How many clients were refused for this reason.

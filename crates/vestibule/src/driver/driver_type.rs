@@ -64,6 +64,24 @@ impl Driver {
         either!(self, driver => driver.grant_accepts(token, granted, blocking));
     }
 
+    /// Loops on other threads accept from the same queue: for each client one of them is to be woken.
+    pub(crate) fn share_listener(&mut self, token: Token) {
+        match self {
+            Self::Os(driver) => driver.share_listener(token),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => {}
+        }
+    }
+
+    /// The other loops of a shared queue are to be woken before this one from now on.
+    pub(crate) fn requeue(&mut self, token: Token) {
+        match self {
+            Self::Os(driver) => driver.requeue(token),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => {}
+        }
+    }
+
     /// Accepts one connection now; one system call.
     pub(crate) fn accept(&mut self, token: Token) -> Result<(Transport, SocketAddr), Errno> {
         either!(self, driver => driver.accept(token))
@@ -170,6 +188,16 @@ impl Driver {
     /// Waits until something happens; then [`next`](Self::next) tells it.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         either!(self, driver => driver.wait(timeout))
+    }
+
+    /// Whether the last wait has found anything.
+    pub(crate) fn has_events(&self) -> bool {
+        match self {
+            Self::Os(driver) => driver.has_events(),
+            // There waiting takes no time.
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => true,
+        }
     }
 
     /// The next thing that happened; `None` when it is time to wait again.

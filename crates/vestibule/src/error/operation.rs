@@ -26,6 +26,8 @@ pub enum Operation {
     SetLimits,
     /// Asking a server for something from another thread.
     AskServer,
+    /// Running a server on several threads.
+    RunWorkers,
     /// Handing a socket to a server.
     AddPendingConnection,
     /// Making a server the parent of a socket.
@@ -61,6 +63,7 @@ impl fmt::Display for Operation {
             Self::WaitForNewConnection => "wait for a new connection",
             Self::SetLimits => "set the limits",
             Self::AskServer => "ask the server",
+            Self::RunWorkers => "run the workers",
             Self::AddPendingConnection => "add a pending connection",
             Self::SetParent => "set the parent",
             Self::AdoptSocket => "adopt the descriptor",

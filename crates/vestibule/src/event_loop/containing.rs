@@ -57,13 +57,14 @@ impl LoopCore {
     }
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)").to_owned()
 }
 
 /// Drops what a panic carried; should that panic too, it is left where it is.
-fn forget(payload: Option<Box<dyn Any + Send>>) {
+pub(crate) fn forget(payload: Option<Box<dyn Any + Send>>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

@@ -6,6 +6,7 @@ use super::embedding::Embedding;
 use super::guests::Guests;
 use super::handle::EventLoopHandle;
 use super::posted::Posted;
+use super::spin::Spin;
 use super::table::Table;
 use super::timers::{TimerId, Timers};
 use super::watches::Watches;
@@ -36,6 +37,7 @@ pub(crate) struct LoopCore {
     #[cfg(feature = "metrics")]
     pub(super) metering: super::metering::Metering,
     pub(super) timers: Timers,
+    pub(super) spin: Spin,
     pub(super) receivers: Receivers,
     pub(super) posted: Arc<Posted>,
     /// Sockets with something to send at the end of the turn.
@@ -52,7 +54,8 @@ pub(crate) struct LoopCore {
     pub(super) draining: RefCell<Vec<Weak<ServerCore>>>,
     /// Servers that other threads may ask for something.
     pub(super) staffed: RefCell<Vec<Weak<ServerCore>>>,
-    /// Whether any of these four lists may have somebody: in most turns of most programs none has.
+    /// Whether any of these lists may have somebody to be looked after: in most turns of most programs none has. Other
+    /// threads wake the loop when they ask a server for something, which sets it.
     pub(super) attention: Cell<bool>,
     pub(super) turn: Cell<u64>,
     last_turn: Cell<u64>,
@@ -78,6 +81,7 @@ impl LoopCore {
             #[cfg(feature = "metrics")]
             metering: super::metering::Metering::default(),
             timers: Timers::default(),
+            spin: Spin::default(),
             receivers: Receivers::default(),
             posted: Arc::default(),
             dirty: RefCell::default(),
@@ -103,6 +107,7 @@ impl LoopCore {
             let (descriptor, waker) = self.driver.borrow_mut().open()?;
             self.embedding.set_descriptor(descriptor);
             self.posted.attach(waker);
+            self.attention.set(true); // a server may have been asked for something before
         }
         Ok(())
     }

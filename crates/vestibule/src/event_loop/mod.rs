@@ -15,6 +15,7 @@ mod handle;
 mod metering;
 mod posted;
 mod refusing;
+mod spin;
 mod table;
 mod timeouts;
 mod timers;
@@ -32,5 +33,6 @@ pub use timers::TimerId;
 
 pub(crate) use self::core::LoopCore;
 pub(crate) use buffers::RECEIVE_SIZE;
+pub(crate) use containing::{forget, message};
 pub(crate) use deadlines::later;
 pub(crate) use waiting::{Also, Wait};

@@ -1,4 +1,5 @@
 use super::core::LoopCore;
+use super::deadlines::later;
 use super::event_loop_type::EventLoop;
 use crate::driver::{Completion, Token};
 use crate::server::ServerCore;
@@ -20,7 +21,7 @@ impl LoopCore {
         self.look_after_servers();
         self.begin_batches(); // last, because what was just closed lets them go on
         let timeout = self.until_next_work(timeout);
-        self.driver.borrow_mut().wait(timeout)?;
+        self.wait_for_events(timeout)?;
         self.dispatch();
         self.departing.expire(self);
         self.watches.expire(self);
@@ -29,6 +30,28 @@ impl LoopCore {
         self.tell_and_flush();
         #[cfg(feature = "metrics")]
         self.tell_metrics();
+        Ok(())
+    }
+
+    /// Waits for events; first without sleeping, if that is wanted and has paid of late.
+    fn wait_for_events(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut driver = self.driver.borrow_mut();
+        if !self.spin.is_on() || timeout == Some(Duration::ZERO) {
+            return driver.wait(timeout);
+        }
+        let began = driver.now();
+        let until = self.spin.budget(timeout).map(|budget| later(began, budget));
+        let mut now = began;
+        while until.is_some_and(|until| now < until) {
+            driver.wait(Some(Duration::ZERO))?;
+            now = driver.now();
+            if driver.has_events() {
+                self.spin.waited(began, now);
+                return Ok(());
+            }
+        }
+        driver.wait(timeout.map(|timeout| timeout.saturating_sub(now.saturating_duration_since(began))))?;
+        self.spin.waited(began, driver.now());
         Ok(())
     }
 
@@ -52,8 +75,9 @@ impl LoopCore {
         for server in each(&self.stated) {
             server.tell_states();
         }
-        let lists = [&self.waiting, &self.stated, &self.draining, &self.staffed];
-        self.attention.set(lists.iter().any(|list| !list.borrow().is_empty()));
+        let lists = [&self.waiting, &self.stated, &self.draining];
+        let listed = lists.iter().any(|list| !list.borrow().is_empty());
+        self.attention.set(listed || !self.staffed_with_requests().is_empty());
     }
 
     pub(super) fn staffed_with_requests(&self) -> Vec<Rc<ServerCore>> {
@@ -185,7 +209,10 @@ impl LoopCore {
                 Some(socket) => socket.connection_failed(token, errno),
                 None => self.departing.end(self, token),
             },
-            Completion::Woken => self.posted.run(self),
+            Completion::Woken => {
+                self.attention.set(true); // perhaps a server is asked for something
+                self.posted.run(self);
+            }
         }
         Some(buffer)
     }

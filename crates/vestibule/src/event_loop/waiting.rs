@@ -97,6 +97,7 @@ impl Wait<'_> {
         let mut ready = Vec::new();
         core.driver.borrow_mut().wait_for(&interests, waker, timeout, &mut ready)?;
         if waker {
+            core.attention.set(true);
             core.posted.look(); // what the loop is to do is left for it, see the end of the wait
         }
         ready.retain(|readiness| {

@@ -19,11 +19,14 @@ impl ServerCore {
         if self.yields.take() {
             return; // the system will tell of the clients again
         }
+        if self.leaves_clients_to_others() {
+            return self.update_credit();
+        }
         let batch = Batch { core: self, size: Cell::new(0), outer: self.accepting.replace(true) };
         while let Some(listening) = self.listening.get() {
             let course = self.course();
             let place = match course {
-                Course::Accept(_) => self.admission.borrow().take(),
+                Course::Accept(_) => self.admission.borrow().take(|| self.now()),
                 Course::Refuse(reason, _) => Err(reason),
                 Course::Stop(_) => {
                     if batch.size.get() == 0 {
@@ -183,6 +186,7 @@ struct Batch<'a> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         self.core.accepting.set(self.outer);
+        self.core.note_batch(self.size.get());
         if let Some(magnitude) = self.size.get().checked_ilog2() {
             self.core.ledger.write(|counts| counts.add_in_row(Count::Batches, magnitude.min(4) as usize));
         }

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 #[must_use = "the server does what it was told anyway; the answer says when it has"]
 pub struct Answer<T> {
     place: Arc<Place<T>>,
-    home: ThreadId,
+    /// The threads that have to act before the answer can come.
+    homes: Vec<ThreadId>,
 }
 
 /// Where the server leaves its answer. Dropped without one, it says that none will come.
@@ -33,11 +34,11 @@ struct Content<T> {
 }
 
 impl<T> Answer<T> {
-    /// An answer, and where it is to be left by the thread with this id.
-    pub(super) fn new(home: ThreadId) -> (Self, Reply<T>) {
+    /// An answer, and where it is to be left once the threads with these ids have acted.
+    pub(crate) fn new(homes: impl Into<Vec<ThreadId>>) -> (Self, Reply<T>) {
         let content = Mutex::new(Content { answer: None, waker: None, done: false });
         let place = Arc::new(Place { content, there: Condvar::new() });
-        (Self { place: Arc::clone(&place), home }, Reply(place))
+        (Self { place: Arc::clone(&place), homes: homes.into() }, Reply(place))
     }
 
     /// Blocks until the answer is there, at most so long; `None` waits for ever.
@@ -56,7 +57,7 @@ impl<T> Answer<T> {
             if content.done {
                 return Err(no_answer(NONE_WILL_COME));
             }
-            if thread::current().id() == self.home {
+            if self.homes.contains(&thread::current().id()) {
                 return Err(no_answer("its own thread would wait for itself"));
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -92,7 +93,7 @@ impl<T> Future for Answer<T> {
 }
 
 impl<T> Reply<T> {
-    pub(super) fn send(self, answer: T) {
+    pub(crate) fn send(self, answer: T) {
         lock(&self.0.content).answer = Some(answer);
     }
 }

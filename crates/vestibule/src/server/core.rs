@@ -3,6 +3,7 @@ use super::drain_report::DrainReport;
 use super::draining::Drain;
 use super::incoming_connection::IncomingConnection;
 use super::refusing::RefusedClient;
+use super::shared_queue::QueueMember;
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
 use crate::acceptor::{Acceptor, Chance, Seldom};
@@ -48,6 +49,8 @@ pub(crate) struct ServerCore {
     pub(super) refused: Signal<TcpServer, RefusedClient>,
     pub(super) drained: Signal<TcpServer, DrainReport>,
     pub(super) listening: Cell<Option<Listening>>,
+    /// Its part in a queue that servers on other threads accept from too.
+    pub(super) member: RefCell<Option<QueueMember>>,
     /// The state as other threads see it, and what of it was not told yet.
     pub(super) state: Cell<ServerState>,
     pub(super) untold_states: RefCell<VecDeque<ServerState>>,
@@ -116,6 +119,7 @@ impl ServerCore {
             refused: Signal::new(),
             drained: Signal::new(),
             listening: Cell::new(None),
+            member: RefCell::default(),
             state: Cell::default(),
             untold_states: RefCell::default(),
             telling_states: Cell::new(false),

@@ -9,10 +9,14 @@ impl ServerCore {
         let admission = self.admission.borrow();
         let limits = admission.limits();
         let free = admission.free();
+        if let (Some(_), Some(pace)) = (limits.rate, admission.pace_of_group()) {
+            self.acceptor.borrow_mut().set_pace(pace);
+        }
         let moment = Moment {
             turn: self.event_loop.turn_number(),
             free: free.map_err(|full| full.reason),
             rate: limits.rate.map(|rate| (rate, self.now())),
+            held: self.held_until(),
             refuses: limits.refuses() && free.err().is_none_or(|full| full.sure),
         };
         self.acceptor.borrow().course(&moment)
@@ -29,12 +33,20 @@ impl ServerCore {
             return;
         };
         let mut course = self.course();
-        if matches!(course, Course::Stop(Until::APlaceIsFree)) {
+        // What another server of a group only tries comes back at any time, of the rate as well.
+        let in_group = self.admission.borrow().is_in_group();
+        let waits_for_others = match course {
+            Course::Stop(Until::APlaceIsFree) => true,
+            Course::Stop(Until::Time(_)) => in_group,
+            _ => false,
+        };
+        if waits_for_others {
             self.admission.borrow().wait();
             course = self.course(); // a place may have come free before anybody waited for it
         }
         let (granted, blocking) = (course.credit() > 0, self.hook.borrow().is_some());
         self.granted.set(granted);
+        self.set_willing(granted || matches!(course, Course::Stop(Until::NextTurn)));
         self.event_loop.driver.borrow_mut().grant_accepts(listening.token, granted, blocking);
         match course {
             Course::Stop(Until::NextTurn) if !self.resting.replace(true) => {

@@ -48,4 +48,22 @@ pub struct DrainReport {
     pub took: Duration,
 }
 
+impl DrainReport {
+    /// Adds what another server reports, of a queue that is `shared` with this one or of its own.
+    pub(crate) fn add(&mut self, other: Self, shared: bool) {
+        self.ended += other.ended;
+        self.idle += other.idle;
+        self.cut += other.cut;
+        self.cut_peers.extend(other.cut_peers);
+        self.out_of_reach += other.out_of_reach;
+        self.let_in += other.let_in;
+        self.refused += other.refused;
+        self.left_in_queue = match shared {
+            true => self.left_in_queue.max(other.left_in_queue),
+            false => self.left_in_queue + other.left_in_queue,
+        };
+        self.took = self.took.max(other.took);
+    }
+}
+
 impl SignalArgument for DrainReport {}

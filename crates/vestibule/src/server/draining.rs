@@ -65,7 +65,8 @@ impl ServerCore {
         self.ledger.set_phase(DrainPhase::Telling);
         let number = queue.map_or(u64::MAX, |queue| queue.depth.into());
         self.acceptor.borrow_mut().drain(options.leftover, number);
-        self.queue_is_known.set(queue.is_some());
+        // Servers on other threads take clients from a shared queue, too.
+        self.queue_is_known.set(queue.is_some() && self.member.borrow().is_none());
         self.update_credit();
         self.update_state();
         self.event_loop.add_draining(Rc::downgrade(self));
@@ -211,6 +212,11 @@ impl TcpServer {
     /// Drains, with more to choose.
     pub fn drain_with(&self, options: DrainOptions) {
         self.core().drain(options, None);
+    }
+
+    /// Drains, and then makes a call.
+    pub(crate) fn drain_then(&self, options: DrainOptions, done: impl FnOnce(&DrainReport) + 'static) {
+        self.core().drain(options, Some(Box::new(done)));
     }
 
     /// A [drain](Self::drain) is over.

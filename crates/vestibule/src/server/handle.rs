@@ -45,11 +45,21 @@ impl ServerHandle {
     ///
     /// What other methods here do not offer can be done so.
     pub fn call<R: Send + 'static>(&self, call: impl FnOnce(&TcpServer) -> R + Send + 'static) -> Answer<R> {
-        let (answer, reply) = Answer::new(self.desk.home);
+        let (answer, reply) = Answer::new([self.desk.home]);
         let request = Box::new(move |server: &TcpServer| reply.send(call(server)));
         // A server that is gone drops the request, which tells it to whoever waits.
         let _ = self.desk.leave(request);
         answer
+    }
+
+    /// The same without an answer; a server that is gone drops the call.
+    pub(crate) fn tell(&self, call: impl FnOnce(&TcpServer) + Send + 'static) {
+        let _ = self.desk.leave(Box::new(call));
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.ledger.open()
     }
 
     /// Lets nobody in from the answer on, until [`resume`](Self::resume): see
@@ -76,7 +86,7 @@ impl ServerHandle {
 
     /// Drains, with more to choose.
     pub fn drain_with(&self, options: DrainOptions) -> Answer<DrainReport> {
-        let (answer, reply) = Answer::new(self.desk.home);
+        let (answer, reply) = Answer::new([self.desk.home]);
         let request = Box::new(move |server: &TcpServer| {
             server
                 .core()
@@ -126,6 +136,7 @@ impl ServerCore {
             let view = self.view();
             self.call(|| request(&view));
         }
+        self.answer_nudge();
     }
 
     /// Nobody can answer any more.
@@ -137,7 +148,7 @@ impl ServerCore {
     }
 
     pub(crate) fn has_requests(&self) -> bool {
-        self.desk.waiting() > 0
+        self.desk.waiting() > 0 || self.is_nudged()
     }
 }
 

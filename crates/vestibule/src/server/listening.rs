@@ -1,13 +1,16 @@
 use super::core::{Listening, Pending, ServerCore};
 use super::listen_options::ListenOptions;
+use super::shared_queue::SharedQueue;
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
 use crate::address::{Endpoint, HostAddress};
+use crate::admission::AdmissionGroup;
 use crate::driver::{KernelQueue, ListenRequest, Token};
 use crate::error::{Error, Operation, Result, SocketError};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 impl ServerCore {
     fn refuse_listening(&self, operation: Operation) -> Option<Error> {
@@ -24,12 +27,8 @@ impl ServerCore {
         if let Some(error) = self.refuse_listening(Operation::Listen) {
             return Err(error.at(options.endpoint));
         }
-        let request = ListenRequest {
-            endpoint: options.endpoint,
-            backlog: options.backlog.unwrap_or(self.backlog.get()),
-            no_delay: options.no_delay,
-            reuse_port: options.reuse_port,
-        };
+        let backlog = options.backlog.unwrap_or(self.backlog.get());
+        let request = ListenRequest::from(options.backlog(backlog));
         self.set_state(ServerState::Starting);
         let result = self.event_loop.driver.borrow_mut().listen(&request);
         match result {
@@ -108,6 +107,8 @@ impl ServerCore {
             self.acceptor.borrow_mut().stopped_listening();
             self.reserve.take();
             self.event_loop.close(listening.token);
+            let member = self.member.take();
+            drop(member);
             let entry = self.event_loop.servers.remove(listening.token);
             drop(entry);
             self.update_state();
@@ -126,6 +127,32 @@ impl ServerCore {
                 Pending::Incoming(connection) => drop(connection.into_socket(&self.event_loop)),
             }
         }
+    }
+}
+
+/// A server as one of several that are one to their clients.
+impl TcpServer {
+    /// From now on its limits are counted together with those of the group.
+    pub(crate) fn join_group(&self, group: &Arc<AdmissionGroup>) {
+        let core = self.core();
+        core.admission.borrow_mut().join(group, core.now());
+    }
+
+    /// Accepts from this queue, which others accept from too if it is shared.
+    pub(crate) fn accept_from(&self, descriptor: OwnedFd, queue: Option<&Arc<SharedQueue>>) -> Result<()> {
+        let core = self.core();
+        core.adopt(descriptor)?;
+        if let (Some(queue), Some(listening)) = (queue, core.listening.get()) {
+            core.event_loop.driver.borrow_mut().share_listener(listening.token);
+            core.member.replace(Some(queue.join(&core.ledger, core.event_loop.waker())));
+            core.update_credit();
+        }
+        Ok(())
+    }
+
+    /// Stops accepting from its queue; what is pending stays.
+    pub(crate) fn leave_queue(&self) {
+        self.core().stop_listening();
     }
 }
 

@@ -19,6 +19,7 @@ mod listening;
 mod metering;
 mod pausing;
 mod refusing;
+mod shared_queue;
 mod state;
 mod tcp_server;
 #[cfg(all(test, vestibule_loom))]
@@ -38,3 +39,5 @@ pub use tcp_server::TcpServer;
 pub use weak::WeakTcpServer;
 
 pub(crate) use self::core::ServerCore;
+pub(crate) use answer::Reply;
+pub(crate) use shared_queue::SharedQueue;

@@ -127,7 +127,7 @@ impl Model {
 
     fn course(&self, turn: u64) -> Course {
         let free = if self.free == 0 { Err(RefusalReason::TooManyConnections) } else { Ok(self.free) };
-        self.acceptor.course(&Moment { turn, free, rate: None, refuses: self.refuses })
+        self.acceptor.course(&Moment { turn, free, rate: None, held: None, refuses: self.refuses })
     }
 
     /// The longest pause after the failures of an episode: 5 ms, twice as long after each, 500 ms at most.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 /// A place for a connection from anywhere.
 fn permit(admission: &Admission) -> Result<Permit, RefusalReason> {
-    admission.let_in(admission.take()?, [192, 0, 2, 9].into(), Instant::now())
+    admission.let_in(admission.take(Instant::now)?, [192, 0, 2, 9].into(), Instant::now())
 }
 
 fn admission(limits: Limits) -> Admission {
@@ -74,7 +74,7 @@ fn a_source_that_is_refused_costs_no_place() {
     let now = Instant::now();
     let limits = Limits::new().max_connections_per_source(1).exempt("10.0.0.0/8".parse().unwrap());
     let admission = admission(limits);
-    let take = |address: [u8; 4]| admission.let_in(admission.take()?, address.into(), now);
+    let take = |address: [u8; 4]| admission.let_in(admission.take(Instant::now)?, address.into(), now);
     let first = take([192, 0, 2, 1]).unwrap();
     assert_eq!(take([192, 0, 2, 1]).unwrap_err(), RefusalReason::TooManyOfSource);
     assert_eq!(first.ledger().open(), 1);
@@ -103,6 +103,6 @@ fn a_panic_gives_the_place_back() {
 fn a_place_that_nobody_came_for_is_free_again() {
     let shared = SharedLimit::new(1);
     let admission = admission(Limits::new().max_connections(1).shared(&shared));
-    drop(admission.take().unwrap());
+    drop(admission.take(Instant::now).unwrap());
     assert_eq!((admission.free(), shared.open()), (Ok(1), 0));
 }

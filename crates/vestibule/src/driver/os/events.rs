@@ -23,6 +23,11 @@ impl OsDriver {
         }
     }
 
+    pub(in crate::driver) fn has_events(&self) -> bool {
+        let event = self.opened.as_ref().and_then(|opened| opened.poller.event(0));
+        event.is_some() || !self.refused.is_empty()
+    }
+
     /// The next thing that happened since the last wait; at most one system call.
     pub(in crate::driver) fn next(&mut self, buffer: &mut [u8]) -> Option<Completion> {
         while let Some((token, errno)) = self.refused.pop() {

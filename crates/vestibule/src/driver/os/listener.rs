@@ -1,6 +1,6 @@
 use super::calls;
 use super::connection::local_address;
-use super::poller::{READ, Signs, WATCH};
+use super::poller::{EXCLUSIVE, READ, Signs, WATCH};
 use crate::address::{Endpoint, HostAddress, Kind};
 use crate::driver::Transport;
 use crate::driver::transport::Line;
@@ -11,6 +11,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A listening socket in the table of the driver.
 #[derive(Debug)]
@@ -20,16 +21,22 @@ pub(super) struct Listener {
     pub(super) granted: bool,
     /// Whether accepted descriptors are to be blocking.
     pub(super) blocking: bool,
+    /// Whether other loops wait for the same clients.
+    pub(super) shared: bool,
     pub(super) armed: Signs,
 }
 
 impl Listener {
     pub(super) fn new(descriptor: OwnedFd) -> Self {
-        Self { descriptor: Rc::new(descriptor), granted: false, blocking: false, armed: 0 }
+        Self { descriptor: Rc::new(descriptor), granted: false, blocking: false, shared: false, armed: 0 }
     }
 
     pub(super) fn wanted(&self) -> Signs {
-        if self.granted { READ | WATCH } else { 0 }
+        match (self.granted, self.shared) {
+            (false, _) => 0,
+            (true, false) => READ | WATCH,
+            (true, true) => READ | WATCH | EXCLUSIVE,
+        }
     }
 
     /// One call; the descriptor is close-on-exec from birth.
@@ -48,6 +55,8 @@ pub(crate) struct ListenRequest {
     pub(crate) backlog: u32,
     pub(crate) no_delay: bool,
     pub(crate) reuse_port: bool,
+    /// For how long a client is kept from the server that has sent nothing.
+    pub(crate) defer_accept: Option<Duration>,
 }
 
 /// Which step of listening failed, and why.
@@ -62,7 +71,7 @@ fn failure(operation: Operation) -> impl Fn(Errno) -> ListenFailure {
 }
 
 /// A socket that listens as asked, and where it really does. Nothing stays open when it fails.
-pub(super) fn listen(request: &ListenRequest) -> Result<(OwnedFd, Endpoint), ListenFailure> {
+pub(crate) fn listen(request: &ListenRequest) -> Result<(OwnedFd, Endpoint), ListenFailure> {
     match request.endpoint.address.0 {
         Kind::Any => match listen_on(request, any_address(request.endpoint.port), Some(false)) {
             Err(failed) if lacks_family(&failed) => {
@@ -114,6 +123,9 @@ fn listen_on(
         }
         if request.no_delay {
             sockopt::set_tcp_nodelay(&descriptor, true)?; // accepted connections inherit it
+        }
+        if let Some(limit) = request.defer_accept {
+            calls::set_defer_accept(&descriptor, limit)?;
         }
         net::bind(&descriptor, &address)
     };

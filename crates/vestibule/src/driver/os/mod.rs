@@ -16,6 +16,7 @@ mod resting;
 mod wait_for;
 mod waker;
 
+pub(crate) use calls::pin_to_core;
 pub(crate) use connection::check_connected;
 pub(super) use descriptor::Descriptor;
 pub(crate) use descriptor::RELEASES;

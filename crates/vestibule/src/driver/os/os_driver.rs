@@ -96,6 +96,24 @@ impl OsDriver {
         }
     }
 
+    /// Other loops wait for the listener's clients too: one of them is to be woken for each.
+    pub(in crate::driver) fn share_listener(&mut self, token: Token) {
+        if let Some(listener) = self.listeners.get_mut(token.slot(), token.generation()) {
+            listener.shared = true;
+        }
+    }
+
+    /// Other loops that wait for the listener's clients are to be woken before this one from now on.
+    pub(in crate::driver) fn requeue(&mut self, token: Token) {
+        let Some(listener) = self.listeners.get_mut(token.slot(), token.generation()) else { return };
+        let armed = std::mem::take(&mut listener.armed);
+        if let (Some(opened), true) = (&self.opened, armed != 0) {
+            // It was registered, so this cannot fail; the next wait registers it anew.
+            let _ = opened.poller.register((*listener.descriptor).as_fd(), 0, armed, 0);
+        }
+        self.changed_listeners.add(token.slot());
+    }
+
     pub(in crate::driver) fn accept(&mut self, token: Token) -> Result<(Transport, SocketAddr), Errno> {
         let listener = self.listeners.get(token.slot(), token.generation());
         listener.ok_or(Errno::BADF)?.accept()

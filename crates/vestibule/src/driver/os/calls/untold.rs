@@ -21,3 +21,9 @@ pub(in crate::driver::os) fn kernel_queue(_descriptor: impl AsFd) -> Option<Kern
 pub(in crate::driver::os) fn queue_overflows() -> Option<u64> {
     None
 }
+
+/// Clients that have sent nothing are accepted like others.
+#[allow(clippy::unnecessary_wraps, reason = "on Linux it can fail")]
+pub(in crate::driver::os) fn set_defer_accept(_listener: impl AsFd, _limit: Duration) -> Result<(), Errno> {
+    Ok(())
+}

@@ -1,4 +1,4 @@
-use super::{END, ERROR, EVENTS, HANGUP, READ, Signs, WRITE};
+use super::{END, ERROR, EVENTS, EXCLUSIVE, HANGUP, READ, Signs, WRITE};
 use crate::driver::os::calls::{retried, timespec};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
@@ -49,6 +49,7 @@ impl Poller {
         flags.set(EventFlags::IN, to & READ != 0);
         flags.set(EventFlags::RDHUP, to & END != 0);
         flags.set(EventFlags::OUT, to & WRITE != 0);
+        flags.set(EventFlags::EXCLUSIVE, to & EXCLUSIVE != 0);
         retried(|| match (from, to) {
             _ if from == to => Ok(()),
             (0, _) => epoll::add(&self.epoll, descriptor, data, flags),

@@ -12,7 +12,7 @@ mod signs;
 pub(super) use epoll::Poller;
 #[cfg(any(not(target_os = "linux"), vestibule_polling))]
 pub(super) use portable::Poller;
-pub(super) use signs::{END, ERROR, HANGUP, READ, Signs, WATCH, WRITE};
+pub(super) use signs::{END, ERROR, EXCLUSIVE, HANGUP, READ, Signs, WATCH, WRITE};
 
 /// How many events one wait can tell.
 const EVENTS: usize = 1024;

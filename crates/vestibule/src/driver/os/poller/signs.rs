@@ -10,5 +10,7 @@ pub(in crate::driver::os) const END: Signs = 4;
 pub(in crate::driver::os) const WRITE: Signs = 8;
 /// Both directions have ended.
 pub(in crate::driver::os) const HANGUP: Signs = 16;
+/// Of those that wait for the same listener only one is to be woken, where the system can do that.
+pub(in crate::driver::os) const EXCLUSIVE: Signs = 64;
 /// The connection broke.
 pub(in crate::driver::os) const ERROR: Signs = 32;

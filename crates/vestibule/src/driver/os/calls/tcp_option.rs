@@ -1,4 +1,4 @@
-//! What the kernel tells of a connection or a listener: the one call for which no safe wrapper exists.
+//! What the kernel tells of a connection or a listener, and the option of a listener for which no safe wrapper exists.
 
 use crate::driver::{Arrival, KernelQueue};
 use rustix::io::Errno;
@@ -14,6 +14,8 @@ const SACKED: usize = 28;
 const LAST_DATA_SENT: usize = 44;
 const LENGTH: usize = 48;
 const SOCKET_LENGTH: libc::socklen_t = 48;
+/// Of the value of most options.
+const INT_LENGTH: libc::socklen_t = 4;
 
 /// The beginning of `tcp_info`; all bytes are there.
 #[allow(unsafe_code, reason = "neither std nor rustix can ask for TCP_INFO")]
@@ -36,6 +38,28 @@ fn tcp_info(descriptor: BorrowedFd<'_>) -> Result<[u8; LENGTH], Errno> {
     } else {
         let error = std::io::Error::last_os_error();
         Err(Errno::from_io_error(&error).filter(|_| result != 0).unwrap_or(Errno::OPNOTSUPP))
+    }
+}
+
+/// Keeps clients in the kernel until they have sent something, at most about so long: it counts in retransmissions.
+#[allow(unsafe_code, reason = "neither std nor rustix can set TCP_DEFER_ACCEPT")]
+pub(in crate::driver::os) fn set_defer_accept(descriptor: impl AsFd, limit: Duration) -> Result<(), Errno> {
+    let seconds = libc::c_int::try_from(limit.as_secs()).unwrap_or(libc::c_int::MAX).max(1);
+    // SAFETY: the descriptor is open while it is borrowed; the value is an int that lives through the call, and the length is
+    // that of an int.
+    let result = unsafe {
+        libc::setsockopt(
+            descriptor.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            INT_LENGTH,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
     }
 }
 
