@@ -17,6 +17,8 @@ pub(crate) enum Completion {
     Ended(Token),
     /// Accepting failed, or the connection did, or the attempt to make one.
     Failed(Token, Errno),
+    /// The connection failed; why can be asked for, as long as it is not removed.
+    Broken(Token),
     /// Another thread wants the loop's attention.
     Woken,
 }

@@ -126,6 +126,15 @@ impl Driver {
         either!(self, driver => driver.finish_connecting(token))
     }
 
+    /// Why a connection broke; a reset when nobody knows.
+    pub(crate) fn noted_error(&self, token: Token) -> Errno {
+        match self {
+            Self::Os(driver) => driver.noted_error(token),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => Errno::CONNRESET,
+        }
+    }
+
     pub(crate) fn set_option(&mut self, token: Token, option: SocketOption) -> Result<(), Errno> {
         either!(self, driver => driver.set_option(token, option))
     }

@@ -161,6 +161,10 @@ impl Departing {
         self.deadlines.borrow().next()
     }
 
+    pub(super) fn has(&self, token: Token) -> bool {
+        self.entries.borrow().contains_key(&token)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.borrow().len()
     }

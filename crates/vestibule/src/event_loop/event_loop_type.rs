@@ -230,7 +230,9 @@ impl EventLoop {
 impl LoopCore {
     /// How many connections are ending that nobody holds.
     fn ending(&self) -> usize {
-        self.departing.len()
+        let dirty = self.dirty.borrow();
+        let leaving = dirty.iter().filter(|socket| socket.is_abandoned() && socket.has_unsent());
+        self.departing.len() + leaving.filter(|socket| !self.departing.has(socket.token())).count()
     }
 
     /// Nobody can take a turn any more: sends what can be sent now and cuts the rest.

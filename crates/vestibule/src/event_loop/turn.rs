@@ -209,6 +209,10 @@ impl LoopCore {
                 Some(socket) => socket.connection_failed(token, errno),
                 None => self.departing.end(self, token),
             },
+            Completion::Broken(token) => match self.sockets.get(token) {
+                Some(socket) => socket.connection_broke(token),
+                None => self.departing.end(self, token),
+            },
             Completion::Woken => {
                 self.attention.set(true); // perhaps a server is asked for something
                 self.posted.run(self);
@@ -248,12 +252,13 @@ impl LoopCore {
         if ended {
             return self.close(token);
         }
-        let mut first = [0; 1024];
+        let mut buffer = self.buffers.read_buffer();
         let received = {
             let mut driver = self.driver.borrow_mut();
             driver.shut_down(token);
-            driver.receive(token, &mut first)
+            driver.receive(token, buffer.room())
         };
+        self.buffers.give_read_buffer(buffer);
         match received {
             Err(rustix::io::Errno::AGAIN) if sent <= SAFE_TO_CLOSE => self.close(token),
             Err(rustix::io::Errno::AGAIN) => self.departing.linger(self, token, 0),

@@ -23,7 +23,11 @@ impl ServerCore {
             return self.update_credit();
         }
         let batch = Batch { core: self, size: Cell::new(0), outer: self.accepting.replace(true) };
+        let only_one = self.takes_one();
         while let Some(listening) = self.listening.get() {
+            if only_one && batch.size.get() > 0 {
+                return self.update_credit(); // the system tells of others by itself
+            }
             let course = self.course();
             let place = match course {
                 Course::Accept(_) => self.admission.borrow().take(|| self.now()),
@@ -48,6 +52,9 @@ impl ServerCore {
                 }
                 (Err(Errno::AGAIN), place) => {
                     drop(place);
+                    let mut crowd = self.crowd.get();
+                    crowd.emptied(self.event_loop.turn_number(), batch.size.get());
+                    self.crowd.set(crowd);
                     return self.queue_is_empty();
                 }
                 (Err(errno), place) => {
@@ -56,6 +63,14 @@ impl ServerCore {
                 }
             }
         }
+    }
+
+    /// Whether this batch is of one client, since they come alone; a draining server has to know when nobody waits.
+    fn takes_one(&self) -> bool {
+        let mut crowd = self.crowd.get();
+        let takes_one = crowd.takes_one(self.event_loop.turn_number());
+        self.crowd.set(crowd);
+        takes_one && self.drain.borrow().is_none()
     }
 
     /// Clients are there, but another server took the last place of a shared limit: the next one is not for the same again,

@@ -6,7 +6,7 @@ use super::refusing::RefusedClient;
 use super::shared_queue::QueueMember;
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
-use crate::acceptor::{Acceptor, Chance, Seldom};
+use crate::acceptor::{Acceptor, Chance, Crowd, Seldom};
 use crate::address::{Endpoint, HostAddress};
 use crate::admission::{Admission, Bell, DrainPhase, Ledger};
 use crate::driver::Token;
@@ -31,6 +31,7 @@ pub(crate) struct ServerCore {
     pub(super) ledger: Arc<Ledger>,
     pub(super) desk: Arc<Desk>,
     pub(super) seldom: Cell<Seldom>,
+    pub(super) crowd: Cell<Crowd>,
     /// Whether the system has told how many clients are to be looked at in a drain.
     pub(super) queue_is_known: Cell<bool>,
     pub(super) drain: RefCell<Option<Drain>>,
@@ -103,6 +104,7 @@ impl ServerCore {
             ledger,
             desk: Arc::new(Desk::new(event_loop.waker())),
             seldom: Cell::default(),
+            crowd: Cell::default(),
             queue_is_known: Cell::new(false),
             drain: RefCell::default(),
             timeouts: Cell::default(),

@@ -1,7 +1,7 @@
 use super::argument::SignalArgument;
+use super::slot::slot;
 use super::slot_list::{SlotId, SlotList};
 use std::fmt;
-use std::rc::Rc;
 
 /// Something an object tells, and the slots that listen to it; the reference's signals.
 ///
@@ -83,7 +83,7 @@ impl<Sender, Argument> Signal<Sender, Argument> {
 impl<Sender> Signal<Sender> {
     /// Adds a slot.
     pub fn connect(&self, slot: impl Fn(&Sender) + 'static) -> SlotId {
-        self.slots.connect(0, Rc::new(move |sender: &Sender, ()| slot(sender)))
+        self.slots.connect(0, slot!(move |sender: &Sender, ()| slot(sender)))
     }
 
     /// Runs the slots, one after the other.
@@ -95,7 +95,7 @@ impl<Sender> Signal<Sender> {
 impl<Sender, Argument: SignalArgument> Signal<Sender, Argument> {
     /// Adds a slot.
     pub fn connect(&self, slot: impl Fn(&Sender, Argument) + 'static) -> SlotId {
-        self.slots.connect(0, Rc::new(slot))
+        self.slots.connect(0, slot!(slot))
     }
 
     /// Runs the slots, one after the other, each with a clone of the argument.

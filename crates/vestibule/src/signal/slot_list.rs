@@ -1,5 +1,6 @@
+use super::slot::Slot;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::fmt;
 
 /// What `connect` gives, for `disconnect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,15 +14,19 @@ thread_local! {
 /// The slots of one or several signals of one object; a tag tells the signals apart.
 ///
 /// No borrow is held while a slot runs or is dropped, so a slot may do with the list what it likes.
-#[derive(Debug)]
-pub(crate) struct SlotList<F: ?Sized> {
-    slots: RefCell<Vec<Slot<F>>>,
+pub(crate) struct SlotList<F: ?Sized + 'static> {
+    connected: RefCell<Connected<F>>,
     blocked: Cell<u16>,
 }
 
-#[derive(Debug)]
-struct Slot<F: ?Sized> {
-    call: Rc<F>,
+/// In the order of their keys; most objects have one slot, which needs no memory beside the list's.
+struct Connected<F: ?Sized + 'static> {
+    first: Option<Keyed<F>>,
+    others: Vec<Keyed<F>>,
+}
+
+struct Keyed<F: ?Sized + 'static> {
+    call: Slot<F>,
     /// The id, with the signal's tag in the lowest byte.
     key: u64,
 }
@@ -35,36 +40,59 @@ fn tag_of(key: u64) -> u8 {
 
 impl<F: ?Sized> Default for SlotList<F> {
     fn default() -> Self {
-        Self { slots: RefCell::default(), blocked: Cell::new(0) }
+        Self { connected: RefCell::default(), blocked: Cell::new(0) }
+    }
+}
+
+impl<F: ?Sized> Default for Connected<F> {
+    fn default() -> Self {
+        Self { first: None, others: Vec::new() }
+    }
+}
+
+impl<F: ?Sized> Connected<F> {
+    fn iter(&self) -> impl Iterator<Item = &Keyed<F>> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn add(&mut self, slot: Keyed<F>) {
+        if self.first.is_none() && self.others.is_empty() {
+            self.first = Some(slot);
+        } else {
+            self.others.push(slot);
+        }
+    }
+
+    fn remove(&mut self, key: u64) -> Option<Keyed<F>> {
+        if self.first.as_ref().is_some_and(|slot| slot.key == key) {
+            return self.first.take();
+        }
+        let at = self.others.iter().position(|slot| slot.key == key)?;
+        Some(self.others.remove(at))
+    }
+
+    fn newest(&self) -> Option<u64> {
+        self.others.last().or(self.first.as_ref()).map(|slot| slot.key)
     }
 }
 
 impl<F: ?Sized> SlotList<F> {
-    pub(crate) fn connect(&self, tag: u8, call: Rc<F>) -> SlotId {
+    pub(crate) fn connect(&self, tag: u8, call: Slot<F>) -> SlotId {
         let id = LAST.get() + 1;
         LAST.set(id);
-        let mut slots = self.slots.borrow_mut();
-        if slots.capacity() == 0 {
-            slots.reserve_exact(1); // most objects have one slot: do not keep room for four
-        }
-        slots.push(Slot { call, key: id << TAG_BITS | u64::from(tag) });
+        self.connected.borrow_mut().add(Keyed { call, key: id << TAG_BITS | u64::from(tag) });
         SlotId(id)
     }
 
     /// False when there is no such slot (any more).
     pub(crate) fn disconnect(&self, tag: u8, id: SlotId) -> bool {
-        let removed = {
-            let mut slots = self.slots.borrow_mut();
-            let key = id.0 << TAG_BITS | u64::from(tag);
-            let at = slots.iter().position(|slot| slot.key == key);
-            at.map(|at| slots.remove(at))
-        };
+        let removed = self.connected.borrow_mut().remove(id.0 << TAG_BITS | u64::from(tag));
         removed.is_some() // dropped here: what a slot captured may run anything
     }
 
     pub(crate) fn clear(&self) {
-        let slots = self.slots.take();
-        drop(slots);
+        let connected = self.connected.take();
+        drop(connected);
     }
 
     pub(crate) fn set_blocked(&self, tag: u8, blocked: bool) {
@@ -74,7 +102,7 @@ impl<F: ?Sized> SlotList<F> {
 
     /// Whether the signal of this tag has slots that run.
     pub(crate) fn has(&self, tag: u8) -> bool {
-        !self.is_blocked(tag) && self.slots.borrow().iter().any(|slot| tag_of(slot.key) == tag)
+        !self.is_blocked(tag) && self.connected.borrow().iter().any(|slot| tag_of(slot.key) == tag)
     }
 
     pub(crate) fn is_blocked(&self, tag: u8) -> bool {
@@ -83,19 +111,25 @@ impl<F: ?Sized> SlotList<F> {
 
     /// Calls every slot of the tag that was connected before, in order, and still is when its turn comes.
     pub(crate) fn emit(&self, tag: u8, call: impl Fn(&F)) {
-        let Some(newest) = self.slots.borrow().last().map(|slot| slot.key) else { return };
+        let Some(newest) = self.connected.borrow().newest() else { return };
         let mut done = 0;
-        while !self.is_blocked(tag) {
+        while done < newest && !self.is_blocked(tag) {
             let Some((key, slot)) = self.following(tag, done, newest) else { return };
             done = key;
             call(&slot);
         }
     }
 
-    fn following(&self, tag: u8, done: u64, newest: u64) -> Option<(u64, Rc<F>)> {
-        let slots = self.slots.borrow();
-        let mut later = slots.iter().filter(|slot| slot.key > done && slot.key <= newest);
+    fn following(&self, tag: u8, done: u64, newest: u64) -> Option<(u64, Slot<F>)> {
+        let connected = self.connected.borrow();
+        let mut later = connected.iter().filter(|slot| slot.key > done && slot.key <= newest);
         let next = later.find(|slot| tag_of(slot.key) == tag)?;
-        Some((next.key, Rc::clone(&next.call)))
+        Some((next.key, next.call.clone()))
+    }
+}
+
+impl<F: ?Sized> fmt::Debug for SlotList<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlotList").field("blocked", &self.blocked).finish_non_exhaustive()
     }
 }

@@ -45,6 +45,14 @@ impl SocketCore {
         !self.is_closed() || self.has_tales()
     }
 
+    /// Whether a server keeps it.
+    pub(super) fn has_parent(&self) -> bool {
+        let parent = self.parent.take();
+        let has = parent.strong_count() > 0;
+        self.parent.set(parent);
+        has
+    }
+
     /// Everything was told: the parent lets go, if there is one.
     pub(super) fn leave_parent(self: &Rc<Self>) {
         let parent = self.parent.take().upgrade();

@@ -1,5 +1,6 @@
 use super::core::{Flag, Phase, SocketCore};
 use super::end_reason::EndReason;
+use super::socket_signal::{SignalKind, SocketSlots};
 use super::tcp_socket::TcpSocket;
 use super::telling::{Step, Tale};
 use crate::driver::Token;
@@ -25,6 +26,32 @@ impl SocketCore {
             self.fail(errno);
         }
         self.tell();
+    }
+
+    /// The connection broke; why is asked only when somebody can see it.
+    pub(crate) fn connection_broke(self: &Rc<Self>, token: Token) {
+        let errno = match self.is_observed() {
+            true => self.event_loop.driver.borrow().noted_error(token),
+            false => Errno::CONNRESET,
+        };
+        self.connection_failed(token, errno);
+    }
+
+    /// Whether anybody holds the socket, or a slot of it runs when it breaks.
+    fn is_observed(&self) -> bool {
+        let kinds = [
+            SignalKind::ErrorOccurred,
+            SignalKind::StateChanged,
+            SignalKind::ReadChannelFinished,
+            SignalKind::Disconnected,
+        ];
+        let has_slots = |slots: &SocketSlots| kinds.iter().any(|kind| slots.has(*kind as u8));
+        let is_child = self.has_parent() && !self.is_connecting();
+        let in_slot = self.has(Flag::Telling) || self.has(Flag::Delivering);
+        !is_child
+            || in_slot
+            || cfg!(feature = "tracing")
+            || self.slots.get().is_some_and(|slots| has_slots(slots))
     }
 
     /// The connection broke.
@@ -130,7 +157,9 @@ impl SocketCore {
         let unsent = self.bytes_to_write(); // nothing once it is closed
         if unsent > 0 && self.event_loop.has_handles() {
             self.update_reading();
-            self.event_loop.departing.watch_sending(&self.event_loop, self.token(), unsent);
+            if !self.leaves_with_turn() {
+                self.event_loop.departing.watch_sending(&self.event_loop, self.token(), unsent);
+            }
         } else if unsent > 0 {
             self.cut();
         }
@@ -142,6 +171,11 @@ impl SocketCore {
         }
         let private_loop = self.outgoing_if_any().and_then(|outgoing| outgoing.private_loop.take());
         drop(private_loop);
+    }
+
+    /// Whether what is unsent is sent at the end of the turn, as far as the system takes it.
+    fn leaves_with_turn(&self) -> bool {
+        self.has(Flag::Dirty) && self.event_loop.in_turn()
     }
 
     /// Sends as long as the system takes any.

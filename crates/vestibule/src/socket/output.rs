@@ -87,6 +87,10 @@ impl SocketCore {
         if !self.has(Flag::Stalled) {
             self.push_out();
         }
+        if self.is_abandoned() && self.has_unsent() {
+            let unsent = self.bytes_to_write();
+            self.event_loop.departing.watch_sending(&self.event_loop, self.token(), unsent);
+        }
     }
 
     /// Sends what fits, and ends the connection if that was all of one that is ending. Tells nothing; what the

@@ -1,10 +1,9 @@
 use super::state::SocketState;
 use super::tcp_socket::TcpSocket;
 use crate::error::SocketError;
-use crate::signal::{SlotId, SlotList};
+use crate::signal::{SlotId, SlotList, slot};
 use std::fmt;
 use std::marker::PhantomData;
-use std::rc::Rc;
 
 /// A signal of a [`TcpSocket`]: what [`Signal`](crate::Signal) is, for the signals of a socket.
 ///
@@ -61,7 +60,7 @@ impl<'a, Argument> SocketSignal<'a, Argument> {
     }
 
     fn add(&self, slot: impl Fn(&TcpSocket, Told) + 'static) -> SlotId {
-        self.slots.connect(self.kind as u8, Rc::new(slot))
+        self.slots.connect(self.kind as u8, slot!(slot))
     }
 
     /// Takes a slot back; false when it is not connected (any more).

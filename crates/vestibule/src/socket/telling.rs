@@ -25,6 +25,7 @@ pub(super) enum Tale {
     Gone = 128,
 }
 
+/// By their bits.
 const IN_ORDER: [Tale; 8] = [
     Tale::BytesWritten,
     Tale::FinishedFirst,
@@ -98,10 +99,7 @@ impl SocketCore {
 
     fn take_tale(&self) -> Option<Tale> {
         let tales = self.tales.get();
-        if tales == 0 {
-            return None;
-        }
-        let next = IN_ORDER.into_iter().find(|tale| tales & *tale as u8 != 0)?;
+        let next = IN_ORDER.get(tales.trailing_zeros() as usize).copied()?;
         self.tales.set(tales & !(next as u8));
         Some(next)
     }
@@ -122,6 +120,10 @@ impl SocketCore {
         if !self.has_tales() || self.has(Flag::Pending) || self.set(Flag::Telling, true) {
             return;
         }
+        if self.has_said_all() {
+            self.set(Flag::Telling, false);
+            return;
+        }
         let _telling = Telling(self);
         loop {
             if let Some(step) = self.take_step() {
@@ -135,6 +137,18 @@ impl SocketCore {
                 return;
             }
         }
+    }
+
+    /// Whether bytes have left of which nobody wants to know, and nothing else has happened: so it is after most writes.
+    fn has_said_all(&self) -> bool {
+        let only_written = self.tales.get() == Tale::BytesWritten as u8 && self.outgoing_if_any().is_none();
+        let wanted = || self.slots.get().is_some_and(|slots| slots.has(SignalKind::BytesWritten as u8));
+        if !only_written || self.has(Flag::Draining) || self.has(Flag::DrainUntold) || wanted() {
+            return false;
+        }
+        self.tales.set(0);
+        self.untold.set(0);
+        true
     }
 
     /// Tells in the next turn what was noted.
@@ -193,7 +207,7 @@ impl SocketCore {
     }
 
     pub(super) fn emit(self: &Rc<Self>, kind: SignalKind, told: Told) {
-        if let Some(slots) = self.slots.get() {
+        if let Some(slots) = self.slots.get().filter(|slots| slots.has(kind as u8)) {
             let view = self.view();
             #[cfg(feature = "tracing")]
             let _entered = self.span.get().map(|span| span.enter());

@@ -74,7 +74,7 @@ impl OsDriver {
             return self.connected(token);
         }
         if signs & ERROR != 0 && !connection.has(bits::HELD) {
-            return Some(Completion::Failed(token, connection.noted_error()));
+            return Some(Completion::Broken(token));
         }
         if signs & WRITE != 0 && connection.has(bits::UNSENT) {
             self.change(token, |connection| connection.set(bits::UNSENT, false));

@@ -191,6 +191,10 @@ impl OsDriver {
         self.connection(token).ok_or(Errno::BADF)?.receive(buffer)
     }
 
+    pub(in crate::driver) fn noted_error(&self, token: Token) -> Errno {
+        self.connection(token).map_or(Errno::CONNRESET, Connection::noted_error)
+    }
+
     pub(in crate::driver) fn shut_down(&mut self, token: Token) {
         if let Some(connection) = self.connection(token) {
             connection.shut_down();
