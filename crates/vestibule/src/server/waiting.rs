@@ -1,6 +1,6 @@
 use super::core::ServerCore;
 use super::tcp_server::TcpServer;
-use crate::acceptor::{Course, Until};
+use crate::acceptor::{Course, Crowd, Until};
 use crate::driver::Interest;
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::{Also, later};
@@ -36,6 +36,7 @@ impl ServerCore {
             let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
             if !ready.is_empty() {
                 self.yields.set(false); // nobody else's turn comes in a wait
+                self.crowd.set(Crowd::default()); // and it lets in whoever is there
                 self.accept_batch();
             }
             if let Some(result) = self.end_of_wait(before) {
