@@ -38,6 +38,10 @@ pub(crate) struct Service {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
     pub(crate) listen: Endpoint,
 
+    /// Serve with so many threads, which share limits and clients; 0 is one for each core.
+    #[arg(long, value_name = "NUMBER", default_value = "1")]
+    pub(crate) workers: usize,
+
     /// Have at most so many connections open at once; other clients wait in the kernel's queue.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_connections: Option<usize>,

@@ -11,7 +11,7 @@ use vestibule::TcpSocket;
 /// Sends everything back.
 pub(crate) fn serve(arguments: &Service) -> Result<(), Box<dyn std::error::Error>> {
     let verbose = arguments.verbose;
-    service::serve(arguments, |server| {
+    service::serve(arguments, move |server| {
         server.new_connection().connect(move |server| {
             while let Some(socket) = server.next_pending_connection() {
                 if verbose {

@@ -6,6 +6,7 @@ use crate::service;
 use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vestibule::TcpServer;
 
@@ -32,8 +33,9 @@ pub(crate) fn serve(arguments: &Fortune) -> Result<(), Box<dyn std::error::Error
         None => FORTUNES.map(String::from).to_vec(),
     };
     let verbose = arguments.service.verbose;
-    let next = Choice::new();
-    service::serve(&arguments.service, |server| {
+    let fortunes: Arc<[String]> = fortunes.into();
+    service::serve(&arguments.service, move |server| {
+        let (fortunes, next) = (Arc::clone(&fortunes), Choice::new());
         server.new_connection().connect(move |server| tell(server, &fortunes, &next, verbose));
     })
 }

@@ -1,7 +1,7 @@
 //! What the program prints. A reader that has gone away is no reason to stop serving.
 
-use std::cell::Cell;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A line on standard output, at once.
@@ -17,18 +17,23 @@ pub(crate) fn complain(line: &str) {
 
 /// Lines of one kind on standard error, at most one a second: those in between are counted.
 #[derive(Default)]
-pub(crate) struct Seldom {
-    last: Cell<Option<Instant>>,
-    withheld: Cell<u64>,
+pub(crate) struct Seldom(Mutex<Withheld>);
+
+#[derive(Default)]
+struct Withheld {
+    last: Option<Instant>,
+    number: u64,
 }
 
 impl Seldom {
     pub(crate) fn complain(&self, line: &str) {
-        if self.last.get().is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
-            return self.withheld.set(self.withheld.get() + 1);
+        let mut withheld = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if withheld.last.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+            withheld.number += 1;
+            return;
         }
-        self.last.set(Some(Instant::now()));
-        match self.withheld.take() {
+        withheld.last = Some(Instant::now());
+        match std::mem::take(&mut withheld.number) {
             0 => complain(line),
             number => complain(&format!("{line} (and {number} times before)")),
         }

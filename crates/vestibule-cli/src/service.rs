@@ -4,47 +4,47 @@ use crate::arguments::Service;
 use crate::output::{Seldom, complain, say};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::cell::Cell;
 use std::io;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
 use std::time::Duration;
 use vestibule::{
-    DrainReport, Endpoint, EventLoop, Limits, ListenOptions, Rate, ServerHandle, TcpServer, Timeouts,
+    Answer, DrainReport, Limits, ListenOptions, Rate, TcpServer, Timeouts, Workers, WorkersHandle,
 };
 
-/// How long refused clients may take for their last words when the program ends.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How many peers that were cut are named.
 const NAMED: usize = 10;
+/// How long the statistics wait for the kernel's queue, which a worker has to look at.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Serves until SIGINT or SIGTERM; `prepare` says what happens with a connection.
 pub(crate) fn serve(
     service: &Service,
-    prepare: impl FnOnce(&TcpServer),
+    prepare: impl Fn(&TcpServer) + Send + Sync + 'static,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let event_loop = EventLoop::new()?;
-    event_loop.contain_panics(true);
-    event_loop.set_panic_slot(|_, message| complain(&format!("vestibule: a slot has panicked: {message}")));
-    let server = TcpServer::new(&event_loop);
-    server.set_limits(limits(service));
-    server.set_timeouts(timeouts(service));
-    log_trouble(&server, &event_loop, service.verbose);
-    prepare(&server);
-    server.listen_with(ListenOptions::new(service.listen))?;
-    let cut_short = end_when_drained(&server, &event_loop);
-    drain_on_signals(server.handle(), service.drain_timeout)?;
-    let address = server.local_addr().map_or(service.listen, Endpoint::from);
-    say(&format!("listening on {address}"));
-    if service.stats {
-        say_statistics(&server, &event_loop);
+    let (verbose, seldom) = (service.verbose, Arc::new(Seldom::default()));
+    let workers = Workers::new(service.workers).limits(limits(service)).timeouts(timeouts(service));
+    let group = workers.listen_with(ListenOptions::new(service.listen), move |server| {
+        log_trouble(server, &seldom, verbose);
+        prepare(server);
+    })?;
+    let handle = group.handle();
+    let (sender, drains) = mpsc::channel();
+    drain_on_signals(handle.clone(), service.drain_timeout, sender)?;
+    say(&format!("listening on {}", group.local_addr()));
+    let (ending, ended) = mpsc::channel::<()>();
+    let statistics = service.stats.then(|| say_statistics(handle.clone(), ended)).transpose()?;
+    let outcome = group.join();
+    if let Some(report) = drains.try_recv().ok().and_then(|drain| drain.wait(None).ok()) {
+        say_what_was_lost(&report);
     }
-    event_loop.run()?;
-    if service.stats {
-        say(&format!("in all: {}", server.statistics()));
+    drop(ending);
+    if let Some(statistics) = statistics {
+        let _ = statistics.join();
+        say(&format!("in all: {}", handle.statistics()));
     }
-    drop(server);
-    event_loop.finish(if cut_short.get() { Duration::ZERO } else { LAST_WORDS })?;
-    Ok(())
+    Ok(outcome?)
 }
 
 fn limits(service: &Service) -> Limits {
@@ -65,15 +65,15 @@ fn timeouts(service: &Service) -> Timeouts {
     service.idle_timeout.map_or_else(Timeouts::new, |limit| Timeouts::new().idle(limit))
 }
 
-fn log_trouble(server: &TcpServer, event_loop: &EventLoop, verbose: bool) {
-    let (seldom, quit) = (Seldom::default(), event_loop.handle());
+fn log_trouble(server: &TcpServer, seldom: &Arc<Seldom>, verbose: bool) {
+    server
+        .event_loop()
+        .set_panic_slot(|_, message| complain(&format!("vestibule: a slot has panicked: {message}")));
+    let seldom = Arc::clone(seldom);
     server.accept_error().connect(move |server, _| {
         let text = server.error_string().to_lowercase();
         if server.is_listening() {
             seldom.complain(&format!("vestibule: cannot accept now: {text}"));
-        } else {
-            complain(&format!("vestibule: cannot accept any more: {text}"));
-            quit.quit();
         }
     });
     if verbose {
@@ -83,32 +83,24 @@ fn log_trouble(server: &TcpServer, event_loop: &EventLoop, verbose: bool) {
     }
 }
 
-fn say_statistics(server: &TcpServer, event_loop: &EventLoop) {
-    let server = server.downgrade();
-    event_loop.start_timer(Duration::from_secs(1), move |_| {
-        server.with(|server| {
-            let queue =
-                server.kernel_queue().map(|queue| format!(", queue {} of {}", queue.depth, queue.limit));
-            say(&format!("{}{}", server.statistics(), queue.unwrap_or_default()));
-        });
-    });
+/// A line each second, until the group has ended.
+fn say_statistics(handle: WorkersHandle, ended: mpsc::Receiver<()>) -> io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name("statistics".into()).spawn(move || {
+        while ended.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+            let queue = handle.kernel_queue().wait(Some(PATIENCE)).ok().flatten();
+            let queue = queue.map(|queue| format!(", queue {} of {}", queue.depth, queue.limit));
+            say(&format!("{}{}", handle.statistics(), queue.unwrap_or_default()));
+        }
+    })
 }
 
-/// The loop ends with the drain; the result tells whether connections had to be cut.
-fn end_when_drained(server: &TcpServer, event_loop: &EventLoop) -> Rc<Cell<bool>> {
-    let cut_short = Rc::new(Cell::new(false));
-    let (cut, quit) = (Rc::clone(&cut_short), event_loop.handle());
-    server.drained().connect(move |_, report| {
-        cut.set(report.cut > 0);
-        if report.cut > 0 {
-            complain(&cut_connections(&report));
-        }
-        if report.left_in_queue > 0 {
-            complain(&format!("vestibule: {} never accepted", counted(report.left_in_queue, "client")));
-        }
-        quit.quit();
-    });
-    cut_short
+fn say_what_was_lost(report: &DrainReport) {
+    if report.cut > 0 {
+        complain(&cut_connections(report));
+    }
+    if report.left_in_queue > 0 {
+        complain(&format!("vestibule: {} never accepted", counted(report.left_in_queue, "client")));
+    }
 }
 
 fn cut_connections(report: &DrainReport) -> String {
@@ -124,17 +116,21 @@ fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The server learns of signals from a thread: the first drains it, the second ends the drain, a third ends the program.
-fn drain_on_signals(handle: ServerHandle, drain_timeout: Duration) -> io::Result<()> {
+/// The workers learn of signals from a thread: the first drains them, the second ends the drain, a third ends the program.
+fn drain_on_signals(
+    handle: WorkersHandle,
+    drain_timeout: Duration,
+    drains: Sender<Answer<DrainReport>>,
+) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
+    thread::Builder::new().name("signals".into()).spawn(move || {
         for (number, _) in signals.forever().enumerate() {
-            let drained = match number {
+            let drain = match number {
                 0 => handle.drain(drain_timeout),
                 1 => handle.drain(Duration::ZERO),
                 _ => std::process::exit(1),
             };
-            drop(drained); // its end is told by a signal of the server
+            let _ = drains.send(drain); // who waits for the end looks at the first
         }
     })?;
     Ok(())

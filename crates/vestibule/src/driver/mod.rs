@@ -21,7 +21,7 @@ pub use arrival::KernelQueue;
 pub(crate) use completion::{Completion, Interest, Over, Readiness};
 pub(crate) use driver_type::Driver;
 pub(crate) use os::listener::{ListenFailure, ListenRequest, listen as open_listener};
-pub(crate) use os::{Waker, check_connected, pin_to_core};
+pub(crate) use os::{Waker, check_connected, local_address, pin_to_core};
 pub use socket_option::KeepAlive;
 pub(crate) use socket_option::{OptionName, SocketOption, SocketOptions};
 pub(crate) use token::Token;

@@ -9,6 +9,7 @@ use crate::event_loop::Sender;
 use crate::server::{DrainOptions, ListenOptions, TcpServer};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(super) struct Crew {
     pub(super) prepare: Prepare,
     pub(super) group: Arc<AdmissionGroup>,
     pub(super) endpoint: Endpoint,
+    /// The same as the system says it.
+    pub(super) local_addr: SocketAddr,
     options: ListenOptions,
     roster: Mutex<Roster>,
     changed: Condvar,
@@ -31,12 +34,14 @@ impl Crew {
     /// Listens, and starts the workers; returns when all serve, or nothing is left of them.
     pub(super) fn listen(plan: Plan, options: ListenOptions, prepare: Prepare) -> Result<Arc<Self>> {
         let (queues, endpoint) = Queue::all(&plan, options)?;
+        let address = queues.first().and_then(Queue::local_addr);
         let (number, limits) = (plan.number, plan.limits.clone());
         let crew = Arc::new(Self {
             plan,
             prepare,
             group: Arc::new(AdmissionGroup::new()),
             endpoint,
+            local_addr: address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], endpoint.port))),
             options: options.at(endpoint),
             roster: Mutex::new(Roster::new(limits, queues)),
             changed: Condvar::new(),

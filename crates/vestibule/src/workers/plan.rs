@@ -26,8 +26,10 @@ pub enum QueueSharing {
     ReusePort,
 }
 
-/// What happens when a worker dies: a panic came out of its loop, its loop cannot wait any more, or its listening descriptor
-/// is broken. Panics of slots do not come so far, unless [`contain_panics`](crate::Workers::contain_panics) is off.
+/// What happens when a worker dies: a panic came out of its loop, or its loop cannot wait any more.
+///
+/// Panics of slots do not come so far, unless [`contain_panics`](crate::Workers::contain_panics) is off. A listening
+/// descriptor that is broken ends the group whatever is said here: no other worker could do better with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorkerLoss {

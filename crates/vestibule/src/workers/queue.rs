@@ -1,9 +1,10 @@
 use super::plan::{Plan, QueueSharing};
 use crate::address::Endpoint;
-use crate::driver::{ListenFailure, ListenRequest, open_listener};
+use crate::driver::{ListenFailure, ListenRequest, local_address, open_listener};
 use crate::error::{Error, Operation, Result};
 use crate::server::{ListenOptions, SharedQueue};
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 /// A listening descriptor that the crew keeps, so that the kernel's queue outlives whoever accepts from it.
@@ -37,6 +38,11 @@ impl Queue {
         let (descriptor, endpoint) = open_listener(&request).map_err(failed)?;
         let shared = (plan.sharing == QueueSharing::OneQueue).then(|| Arc::new(SharedQueue::new()));
         Ok((Self { descriptor: Some(descriptor), shared, holder: None }, endpoint))
+    }
+
+    /// Where it listens, as the system says it.
+    pub(super) fn local_addr(&self) -> Option<SocketAddr> {
+        local_address(self.descriptor.as_ref()?.as_fd())
     }
 
     /// What a worker needs to accept from the queue; `None` when nobody is to any more.

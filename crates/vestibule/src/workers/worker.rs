@@ -26,6 +26,8 @@ pub(super) struct Worker {
     servers: RefCell<Vec<TcpServer>>,
     /// It was told to leave, or the group drains.
     ends_when_drained: Cell<bool>,
+    /// Connections were cut: the others that are ending need not be waited for.
+    has_cut: Cell<bool>,
     failure: RefCell<Option<Error>>,
 }
 
@@ -73,6 +75,7 @@ impl Worker {
             event_loop: Rc::clone(event_loop.core()),
             servers: RefCell::default(),
             ends_when_drained: Cell::new(false),
+            has_cut: Cell::new(false),
             failure: RefCell::default(),
         });
         let slot = Rc::downgrade(&worker);
@@ -90,7 +93,7 @@ impl Worker {
         event_loop.run()?;
         let servers = worker.servers.take();
         drop(servers);
-        event_loop.finish(LAST_WORDS)?;
+        event_loop.finish(if worker.has_cut.get() { Duration::ZERO } else { LAST_WORDS })?;
         let failure = worker.failure.take();
         failure.map_or(Ok(()), Err)
     }
@@ -145,15 +148,16 @@ impl Worker {
         server.accept_error().connect(move |server, kind| {
             if let (Some(worker), false) = (worker.upgrade(), server.is_listening()) {
                 let words = server.error_string().to_lowercase();
-                worker.fail(Error::said(Operation::Accept, kind, words));
+                worker.crew.end(Some(Error::said(Operation::Accept, kind, words)));
             }
         });
         let worker = Rc::downgrade(self);
-        server.drained().connect(move |_, _| Self::end_if_drained(&worker));
+        server.drained().connect(move |_, report| Self::end_if_drained(&worker, report.cut > 0));
     }
 
-    fn end_if_drained(worker: &Weak<Self>) {
+    fn end_if_drained(worker: &Weak<Self>, has_cut: bool) {
         let Some(worker) = worker.upgrade() else { return };
+        worker.has_cut.set(worker.has_cut.get() || has_cut);
         let ends = worker.ends_when_drained.get() || worker.crew.roster().orders.ending;
         let closed = |server: &TcpServer| server.state() == ServerState::Closed;
         if ends && worker.servers.borrow().iter().all(closed) {

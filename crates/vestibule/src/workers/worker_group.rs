@@ -1,7 +1,8 @@
 use super::crew::Crew;
 use super::workers_handle::WorkersHandle;
-use crate::address::Endpoint;
+use crate::address::HostAddress;
 use crate::error::Result;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Workers that serve, made by [`Workers`](crate::Workers).
@@ -18,9 +19,14 @@ impl WorkerGroup {
         Self { crew }
     }
 
-    /// Where the group listens.
-    pub fn local_addr(&self) -> Endpoint {
-        self.crew.endpoint
+    /// Where the group listens, as `std` has it: `[::]:port` on all addresses of both families.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.crew.local_addr
+    }
+
+    /// The address on which the group listens, `ANY` for both families.
+    pub fn server_address(&self) -> HostAddress {
+        self.crew.endpoint.address
     }
 
     /// The port on which the group listens, which the system has picked if it was asked for 0.

@@ -140,7 +140,7 @@ impl Connection {
     }
 }
 
-pub(super) fn local_address(descriptor: BorrowedFd<'_>) -> Option<SocketAddr> {
+pub(crate) fn local_address(descriptor: BorrowedFd<'_>) -> Option<SocketAddr> {
     net::getsockname(descriptor).ok()?.try_into().ok()
 }
 

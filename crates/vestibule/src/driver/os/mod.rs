@@ -17,7 +17,7 @@ mod wait_for;
 mod waker;
 
 pub(crate) use calls::pin_to_core;
-pub(crate) use connection::check_connected;
+pub(crate) use connection::{check_connected, local_address};
 pub(super) use descriptor::Descriptor;
 pub(crate) use descriptor::RELEASES;
 pub(super) use os_driver::OsDriver;
