@@ -199,6 +199,15 @@ impl Driver {
         either!(self, driver => driver.wait(timeout))
     }
 
+    /// Makes room for so many connections.
+    pub(crate) fn reserve(&mut self, number: usize) -> Result<(), Errno> {
+        match self {
+            Self::Os(driver) => driver.reserve(number),
+            #[cfg(feature = "simulation")]
+            Self::Simulation(_) => Ok(()),
+        }
+    }
+
     /// Whether the last wait has found anything.
     pub(crate) fn has_events(&self) -> bool {
         match self {

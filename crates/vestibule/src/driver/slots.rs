@@ -32,6 +32,13 @@ impl<T> Slots<T> {
         (slot, 0)
     }
 
+    /// Makes room, so that so many can be inserted without more memory.
+    pub(super) fn reserve(&mut self, number: usize) {
+        let more = number.saturating_sub(self.places.len() - self.free.len());
+        self.places.reserve(more);
+        self.generations.reserve(more);
+    }
+
     fn is_current(&self, slot: usize, generation: u32) -> bool {
         self.generations.get(slot) == Some(&generation)
     }

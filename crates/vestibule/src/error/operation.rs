@@ -8,6 +8,8 @@ pub enum Operation {
     CreateEventLoop,
     /// Waiting in the event loop for something to happen.
     RunEventLoop,
+    /// Making room for many connections.
+    ReserveConnections,
     /// Reading an address from text.
     ParseAddress,
     /// Making the socket that is to listen.
@@ -56,6 +58,7 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::CreateEventLoop => "create an event loop",
             Self::RunEventLoop => "run the event loop",
+            Self::ReserveConnections => "make room for the connections",
             Self::ParseAddress => "read the address",
             Self::CreateSocket | Self::Bind | Self::Listen => "listen",
             Self::AdoptListener => "listen on the descriptor",

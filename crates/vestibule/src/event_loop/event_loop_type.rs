@@ -211,6 +211,20 @@ impl EventLoop {
         self.core.departing.linger_bytes.set(bytes);
     }
 
+    /// Makes room for so many connections now, so that none of them has to wait for it: in the tables of the loop, and in the
+    /// table of descriptors of the process, whose growth can stop a process with threads for milliseconds each time that it
+    /// doubles. Worth a call before tens of thousands of clients come at once.
+    ///
+    /// # Errors
+    ///
+    /// `SocketResource` when the process may not have so many descriptors (`ulimit -n`), or there is no memory for them.
+    pub fn reserve_connections(&self, number: usize) -> Result<()> {
+        let reserved = self.core.driver.borrow_mut().reserve(number);
+        reserved.map_err(|errno| Error::system(Operation::ReserveConnections, errno.into()))?;
+        self.core.sockets.reserve(number);
+        Ok(())
+    }
+
     /// Looks for events again and again for at most so long before the loop sleeps, as long as that pays: while the waits of
     /// late were no longer than this in the mean. Default: zero, it sleeps at once.
     ///

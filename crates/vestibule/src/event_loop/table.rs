@@ -25,6 +25,13 @@ impl<T> Table<T> {
         }
     }
 
+    /// Makes room, so that so many can be inserted without more memory.
+    pub(crate) fn reserve(&self, number: usize) {
+        let mut objects = self.0.borrow_mut();
+        let more = number.saturating_sub(objects.len());
+        objects.reserve(more);
+    }
+
     pub(crate) fn get(&self, token: Token) -> Option<Rc<T>> {
         self.0.borrow().get(token.slot())?.clone()
     }

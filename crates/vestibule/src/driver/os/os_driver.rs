@@ -57,6 +57,19 @@ impl OsDriver {
         Ok((descriptor, waker))
     }
 
+    /// Makes room for so many connections, in the table of descriptors of the process as well.
+    pub(in crate::driver) fn reserve(&mut self, number: usize) -> Result<(), Errno> {
+        let opened = self.opened.as_ref().ok_or(Errno::BADF)?;
+        let highest = i32::try_from(number).map_err(|_| Errno::MFILE)?;
+        // The table grows to hold the highest number; a process with threads waits for that, milliseconds long.
+        match rustix::io::fcntl_dupfd_cloexec((*opened.waker).as_fd(), highest) {
+            Err(Errno::INVAL) => return Err(Errno::MFILE), // beyond the limit of the process
+            result => drop(result?),
+        }
+        self.connections.reserve(number);
+        Ok(())
+    }
+
     pub(in crate::driver) fn listen(
         &mut self,
         request: &ListenRequest,
