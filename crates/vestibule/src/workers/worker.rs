@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Who has served so long has not died at once.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(1);
 /// How long connections that are ending have when a worker ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
