@@ -1,7 +1,7 @@
 //! Nobody starves: a flood of connections, one busy socket, one busy listener or one slow slot keeps the others waiting for a
 //! stated time at most, counted in turns of the loop where that is possible.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod support;
 

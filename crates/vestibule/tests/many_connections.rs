@@ -1,7 +1,7 @@
 //! Room for many connections, spinning, and deferred accepting: what a program asks for that has many clients, or few that
 //! are in a hurry.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod support;
 

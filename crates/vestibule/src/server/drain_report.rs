@@ -58,9 +58,10 @@ impl DrainReport {
         self.out_of_reach += other.out_of_reach;
         self.let_in += other.let_in;
         self.refused += other.refused;
-        self.left_in_queue = match shared {
-            true => self.left_in_queue.max(other.left_in_queue),
-            false => self.left_in_queue + other.left_in_queue,
+        self.left_in_queue = if shared {
+            self.left_in_queue.max(other.left_in_queue)
+        } else {
+            self.left_in_queue + other.left_in_queue
         };
         self.took = self.took.max(other.took);
     }

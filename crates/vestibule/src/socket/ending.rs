@@ -30,9 +30,10 @@ impl SocketCore {
 
     /// The connection broke; why is asked only when somebody can see it.
     pub(crate) fn connection_broke(self: &Rc<Self>, token: Token) {
-        let errno = match self.is_observed() {
-            true => self.event_loop.driver.borrow().noted_error(token),
-            false => Errno::CONNRESET,
+        let errno = if self.is_observed() {
+            self.event_loop.driver.borrow().noted_error(token)
+        } else {
+            Errno::CONNRESET
         };
         self.connection_failed(token, errno);
     }

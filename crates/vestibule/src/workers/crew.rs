@@ -105,13 +105,12 @@ impl Crew {
             queues.filter(|(_, queue)| queue.holder == Some(number)).map(|(at, _)| at).collect()
         };
         if own(&roster).is_empty() {
-            match roster.queues.iter().position(|queue| queue.holder.is_none()) {
-                Some(at) => roster.queues.get_mut(at).into_iter().for_each(|it| it.holder = Some(number)),
-                None => {
-                    let (mut queue, _) = Queue::listen(&self.plan, self.options)?;
-                    queue.holder = Some(number);
-                    roster.queues.push(queue);
-                }
+            if let Some(orphan) = roster.queues.iter_mut().find(|queue| queue.holder.is_none()) {
+                orphan.holder = Some(number);
+            } else {
+                let (mut queue, _) = Queue::listen(&self.plan, self.options)?;
+                queue.holder = Some(number);
+                roster.queues.push(queue);
             }
         }
         Ok(Some(own(&roster)))

@@ -103,7 +103,9 @@ impl Roster {
         let (gone, open): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.former).into_iter().partition(|server| server.open() == 0);
         self.former = open;
-        gone.iter().for_each(|server| self.past.add(&server.statistics()));
+        for server in gone {
+            self.past.add(&server.statistics());
+        }
     }
 
     /// The worker that is to take over the queue of another: the one with the fewest.

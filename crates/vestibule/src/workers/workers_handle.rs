@@ -99,7 +99,9 @@ impl WorkersHandle {
         let homes = roster.duties().map(|duty| duty.thread).collect();
         let (answer, share) = Gather::begin(homes, move |reports: Vec<DrainReport>| {
             let mut all = DrainReport::default();
-            reports.into_iter().for_each(|report| all.add(report, shared));
+            for report in reports {
+                all.add(report, shared);
+            }
             all
         });
         for server in roster.servers() {

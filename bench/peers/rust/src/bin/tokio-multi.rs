@@ -1,0 +1,25 @@
+//! A server on tokio's multi-thread runtime, with WORKERS worker threads.
+
+#[path = "../tokio_server/mod.rs"]
+mod tokio_server;
+
+use peers::{Arguments, BACKLOG, Outcome, announce};
+use tokio::net::TcpSocket;
+
+fn main() -> Outcome {
+    let arguments = Arguments::parse()?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(arguments.workers).enable_io().build()?;
+    // Spawned: what `block_on` runs stays outside the workers, and each connection would change threads.
+    let server = runtime.spawn(async move { run(arguments).await.map_err(|error| error.to_string()) });
+    Ok(runtime.block_on(server)??)
+}
+
+async fn run(arguments: Arguments) -> Outcome {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(arguments.address())?;
+    let listener = socket.listen(BACKLOG.into())?;
+    announce()?;
+    match tokio_server::serve(listener, arguments).await {}
+}
