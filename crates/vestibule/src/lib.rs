@@ -74,8 +74,8 @@
 //!
 //! Every decision about accepting is made by one pure state machine, which the loop and the blocking calls both ask. All
 //! system calls on sockets are in one driver: epoll on Linux, the `polling` crate on other Unix systems; with the feature
-//! `simulation` a network in memory takes its place. One call is `unsafe`: on Linux the one that asks the kernel how long a
-//! connection has waited, elsewhere the one that gives `polling` a descriptor.
+//! `simulation` a network in memory takes its place. `unsafe` are on Linux the two calls for options that nobody wraps
+//! (`TCP_INFO`, `TCP_DEFER_ACCEPT`), elsewhere the one that gives `polling` a descriptor.
 //!
 //! # Features
 //!
@@ -140,4 +140,6 @@ mod guide {
     struct Readme;
     #[doc = include_str!("../../../docs/coming-from-qt.md")]
     struct ComingFromQt;
+    #[doc = include_str!("../../../docs/workers.md")]
+    struct Workers;
 }

@@ -99,7 +99,9 @@ fn stampede(sharing: QueueSharing, lasting: Duration) {
         std::thread::sleep(Duration::from_millis(chance.below(20)));
     }
     stop.store(true, Ordering::Relaxed);
-    clients.into_iter().for_each(|client| client.join().unwrap());
+    for client in clients {
+        client.join().unwrap();
+    }
     let end = Instant::now() + LIMIT;
     while handle.statistics().open > 0 {
         assert!(Instant::now() < end, "connections are left: {}", handle.statistics());
