@@ -74,16 +74,16 @@ impl Ledger {
         usize::try_from(open).unwrap_or(usize::MAX)
     }
 
-    /// On the server's own thread.
+    /// On the server's own thread. Whoever sees the place given back, sees it taken: its connection came from here.
     pub(super) fn take(&self) {
         let taken = self.taken.load(Ordering::Relaxed);
-        self.taken.store(taken + 1, Ordering::SeqCst);
+        self.taken.store(taken + 1, Ordering::Release);
     }
 
     /// On the server's own thread: whoever was to have the place was not let in.
     pub(super) fn take_back(&self) {
         let taken = self.taken.load(Ordering::Relaxed);
-        self.taken.store(taken.saturating_sub(1), Ordering::SeqCst);
+        self.taken.store(taken.saturating_sub(1), Ordering::Release);
     }
 
     pub(super) fn give_back(&self) {

@@ -87,17 +87,21 @@ impl Driver {
         either!(self, driver => driver.accept(token))
     }
 
-    /// Takes over a connection; `None` when it belongs to another kind of driver. Nothing is received before bytes
-    /// are granted.
+    /// Takes over a connection, of which so many bytes may be received at once; `None` when it belongs to another kind of
+    /// driver.
     #[allow(clippy::unnecessary_wraps, reason = "with the simulation there are two kinds of driver")]
-    pub(crate) fn adopt(&mut self, transport: Transport) -> Option<Token> {
+    pub(crate) fn adopt(&mut self, transport: Transport, credit: u32) -> Option<Token> {
         let (line, permit) = transport.into_parts();
         match (self, line) {
             (Self::Os(driver), Line::Descriptor { descriptor, shared }) => {
-                Some(driver.adopt(descriptor, permit, shared))
+                Some(driver.adopt(descriptor, permit, shared, credit))
             }
             #[cfg(feature = "simulation")]
-            (Self::Simulation(driver), Line::Simulated(connection)) => Some(driver.adopt(connection, permit)),
+            (Self::Simulation(driver), Line::Simulated(connection)) => {
+                let token = driver.adopt(connection, permit);
+                driver.grant_bytes(token, credit);
+                Some(token)
+            }
             #[cfg(feature = "simulation")]
             _ => None,
         }

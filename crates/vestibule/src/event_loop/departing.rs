@@ -120,7 +120,8 @@ impl Departing {
     }
 
     fn remove(&self, token: Token) -> Option<Entry> {
-        let entry = self.entries.borrow_mut().remove(&token)?;
+        let mut entries = self.entries.borrow_mut();
+        let entry = if entries.is_empty() { None } else { entries.remove(&token) }?;
         if matches!(entry.stage, Stage::Lingering { word: Some(_), .. }) {
             self.refused.set(self.refused.get().saturating_sub(1));
         }

@@ -15,7 +15,7 @@ impl LoopCore {
             Refusal::Close => self.refuse_by_closing(transport),
             Refusal::Reset => self.refuse_by_reset(transport),
             Refusal::LastWord(word) if self.departing.refused() < LINGERING_WORDS => {
-                let token = self.driver.borrow_mut().adopt(transport);
+                let token = self.driver.borrow_mut().adopt(transport, 0);
                 if let Some(token) = token {
                     self.departing.linger_refused(self, token, word.clone());
                 }
@@ -27,7 +27,7 @@ impl LoopCore {
     /// The same, for when nobody can wait for the client, or the descriptor is needed again at once.
     pub(crate) fn refuse_at_once(&self, transport: Transport, refusal: &Refusal) {
         let Refusal::LastWord(word) = refusal else { return self.refuse(transport, refusal) };
-        let token = self.driver.borrow_mut().adopt(transport);
+        let token = self.driver.borrow_mut().adopt(transport, 0);
         let Some(token) = token else { return };
         {
             // What fits: all of it, on the empty buffer of a new connection.
@@ -40,7 +40,7 @@ impl LoopCore {
     }
 
     fn refuse_by_closing(&self, transport: Transport) {
-        let token = self.driver.borrow_mut().adopt(transport);
+        let token = self.driver.borrow_mut().adopt(transport, 0);
         if let Some(token) = token {
             self.discard_what_came(token);
             self.close(token);
@@ -48,7 +48,7 @@ impl LoopCore {
     }
 
     fn refuse_by_reset(&self, transport: Transport) {
-        let token = self.driver.borrow_mut().adopt(transport);
+        let token = self.driver.borrow_mut().adopt(transport, 0);
         if let Some(token) = token {
             self.driver.borrow_mut().reset_at_close(token);
             self.close(token);

@@ -24,11 +24,19 @@ impl ServerCore {
         }
         let batch = Batch { core: self, size: Cell::new(0), outer: self.accepting.replace(true) };
         let only_one = self.takes_one();
+        // What was decided holds for so many clients, unless something is told meanwhile.
+        let mut course = self.course();
+        let mut room = course.credit();
+        self.decided.set(true);
         while let Some(listening) = self.listening.get() {
             if only_one && batch.size.get() > 0 {
                 return self.update_credit(); // the system tells of others by itself
             }
-            let course = self.course();
+            if room == 0 || !self.decided.replace(true) {
+                course = self.course();
+                room = course.credit();
+            }
+            room = room.saturating_sub(1);
             let place = match course {
                 Course::Accept(_) => self.admission.borrow().take(|| self.now()),
                 Course::Refuse(reason, _) => Err(reason),
@@ -123,10 +131,10 @@ impl ServerCore {
             counts.add(Count::Accepted, 1);
             counts.set(Count::MostOpen, counts.get(Count::MostOpen).max(open));
         });
-        let view = self.view();
         let hook = self.hook.borrow().clone();
         match hook {
             Some(hook) => {
+                let view = self.view();
                 if self.call(|| hook(&view, connection.shared())).is_none() {
                     return;
                 }

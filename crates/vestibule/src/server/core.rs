@@ -68,6 +68,8 @@ pub(crate) struct ServerCore {
     pub(super) granted: Cell<bool>,
     /// Whether a batch is being accepted, which looks at the course anyway.
     pub(super) accepting: Cell<bool>,
+    /// Whether the acceptor has decided since it was last told something from outside of a batch.
+    pub(super) decided: Cell<bool>,
     /// Whether it is to leave the next place to a neighbour that has clients and got none.
     pub(super) yields: Cell<bool>,
     /// Whether the owner has dropped the server.
@@ -133,6 +135,7 @@ impl ServerCore {
             waiting: Cell::new(false),
             granted: Cell::new(false),
             accepting: Cell::new(false),
+            decided: Cell::new(false),
             yields: Cell::new(false),
             gone: Cell::new(false),
         })

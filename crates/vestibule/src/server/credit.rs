@@ -29,6 +29,7 @@ impl ServerCore {
     /// To be called after everything that the acceptor was told: lets the driver tell clients, or has the loop look
     /// again when something else may change the course.
     pub(super) fn update_credit(self: &Rc<Self>) {
+        self.decided.set(false);
         let Some(listening) = self.listening.get() else {
             return;
         };

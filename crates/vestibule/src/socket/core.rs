@@ -15,7 +15,6 @@ use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 
 /// A connection, shared by its owner, the loop and whoever looks at it.
 ///
@@ -123,18 +122,18 @@ impl SocketCore {
 
     /// Takes over a connection; one that belongs to another kind of loop is born closed.
     pub(crate) fn adopt(event_loop: &Rc<LoopCore>, transport: Transport, peer: SocketAddr) -> Rc<Self> {
-        let ledger = transport.permit().map(|permit| Arc::clone(permit.ledger()));
-        let token = event_loop.driver.borrow_mut().adopt(transport);
+        let drains = transport.permit().is_some_and(|permit| {
+            event_loop.host(permit.ledger());
+            permit.ledger().phase() != DrainPhase::None
+        });
+        let token = event_loop.driver.borrow_mut().adopt(transport, Self::READ_LIMIT);
         let socket = Rc::new(Self::bare(event_loop, token.unwrap_or(Token::NOWHERE), peer, Phase::Open));
         socket.state.set(SocketState::Connected);
         if let Some(token) = token {
             event_loop.sockets.insert(token, Rc::clone(&socket));
-            socket.update_reading();
-            if let Some(ledger) = ledger {
-                event_loop.host(&ledger);
-                if ledger.phase() != DrainPhase::None {
-                    socket.drain();
-                }
+            socket.granted.set(Self::READ_LIMIT);
+            if drains {
+                socket.drain();
             }
         } else {
             socket.phase.set(Phase::Closed);

@@ -92,8 +92,7 @@ impl SocketCore {
         if self.bytes_to_write() == 0 {
             self.finish();
         } else {
-            self.update_reading();
-            self.make_dirty();
+            self.make_dirty(); // what is left then is looked after
         }
     }
 
@@ -157,8 +156,8 @@ impl SocketCore {
         }
         let unsent = self.bytes_to_write(); // nothing once it is closed
         if unsent > 0 && self.event_loop.has_handles() {
-            self.update_reading();
             if !self.leaves_with_turn() {
+                self.update_reading();
                 self.event_loop.departing.watch_sending(&self.event_loop, self.token(), unsent);
             }
         } else if unsent > 0 {

@@ -87,6 +87,9 @@ impl SocketCore {
         if !self.has(Flag::Stalled) {
             self.push_out();
         }
+        if self.phase.get() == Phase::Ending {
+            self.update_reading();
+        }
         if self.is_abandoned() && self.has_unsent() {
             let unsent = self.bytes_to_write();
             self.event_loop.departing.watch_sending(&self.event_loop, self.token(), unsent);

@@ -125,6 +125,9 @@ impl SocketCore {
             return;
         }
         let _telling = Telling(self);
+        if self.slots.get().is_none() && self.outgoing_if_any().is_none() {
+            self.tell_nobody();
+        }
         loop {
             if let Some(step) = self.take_step() {
                 self.tell_step(step);
@@ -137,6 +140,26 @@ impl SocketCore {
                 return;
             }
         }
+    }
+
+    /// Without slots, what was noted of the connection's end only changes what can be asked.
+    fn tell_nobody(&self) {
+        let has = |tale: Tale| self.tales.get() & tale as u8 != 0;
+        if has(Tale::LastWordsSaid) {
+            return; // more will happen
+        }
+        if has(Tale::Unconnected) {
+            self.state.set(SocketState::Unconnected);
+        } else if has(Tale::Closing) {
+            self.state.set(SocketState::Closing);
+        }
+        if has(Tale::Gone) {
+            self.set(Flag::GoneTold, self.is_closed());
+        }
+        if has(Tale::BytesWritten) {
+            self.untold.set(0);
+        }
+        self.tales.set(0);
     }
 
     /// Whether bytes have left of which nobody wants to know, and nothing else has happened: so it is after most writes.

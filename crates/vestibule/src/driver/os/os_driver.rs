@@ -137,8 +137,10 @@ impl OsDriver {
         descriptor: Descriptor,
         permit: Option<Permit>,
         shared: bool,
+        credit: u32,
     ) -> Token {
-        let (slot, generation) = self.connections.insert(Connection::new(descriptor, permit, shared));
+        let connection = Connection { credit, ..Connection::new(descriptor, permit, shared) };
+        let (slot, generation) = self.connections.insert(connection);
         self.changed_connections.add(slot as usize);
         self.stir();
         Token::connection(slot, generation)
