@@ -404,3 +404,159 @@ fn a_limit_for_a_source_counts_all_its_connections_whoever_has_them() {
     let statistics = group.handle().statistics();
     assert_eq!((statistics.accepted, statistics.refused_in_all()), (4, 26));
 }
+
+/// A worker joins while the limit is reached.
+///
+/// 1. Three clients fill the limit; a fourth waits.
+/// 2. A second worker is added; its function takes its time, in which it has no limits of its own yet.
+/// 3. The fourth is not let in by the first worker meanwhile.
+#[test]
+fn a_worker_that_joins_lifts_no_limit() {
+    let (begun, has_begun) = mpsc::channel();
+    let number = AtomicUsize::new(0);
+    let plan = Workers::new(1).limits(Limits::new().max_connections(3));
+    let group = plan
+        .bind("127.0.0.1:0", move |server| {
+            if number.fetch_add(1, Ordering::Relaxed) > 0 {
+                begun.send(()).unwrap();
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            serve(server);
+        })
+        .unwrap();
+    let mut clients: Vec<_> = (0..3).map(|_| connect(&group)).collect();
+    for client in &mut clients {
+        ask(client, b"?");
+    }
+    let mut fourth = connect(&group);
+    fourth.write_all(b"?").unwrap();
+    fourth.set_read_timeout(Some(Duration::from_millis(80))).unwrap();
+    group.handle().set_workers(2, Duration::ZERO).unwrap();
+    has_begun.recv_timeout(LIMIT).unwrap();
+    assert!(fourth.read(&mut [0]).is_err(), "it was let in over the limit");
+    assert_eq!(group.handle().statistics().most_open, 3);
+    drop(clients);
+    fourth.set_read_timeout(Some(LIMIT)).unwrap();
+    assert_eq!(fourth.read(&mut [0; 2]).unwrap(), 1);
+}
+
+#[test]
+fn a_worker_that_cannot_be_added_costs_the_others_nothing() {
+    let number = AtomicUsize::new(0);
+    let group = Workers::new(2)
+        .bind("127.0.0.1:0", move |server| {
+            assert!(number.fetch_add(1, Ordering::Relaxed) != 2, "the third cannot begin");
+            serve(server);
+        })
+        .unwrap();
+    let handle = group.handle();
+    let mut client = connect(&group);
+    ask(&mut client, b"?");
+    handle.set_workers(3, Duration::ZERO).unwrap();
+    until(|| handle.losses() == 1 && handle.statistics_of_each().len() == 3);
+    assert_eq!(ask(&mut client, b"alive"), "alive");
+}
+
+#[test]
+fn workers_that_leave_before_they_have_begun_do_not_begin() {
+    for way in WAYS {
+        let group = Workers::new(1).sharing(way).bind("127.0.0.1:0", serve).unwrap();
+        let handle = group.handle();
+        for _ in 0..20 {
+            handle.set_workers(4, Duration::ZERO).unwrap();
+            handle.set_workers(1, Duration::ZERO).unwrap();
+        }
+        until(|| handle.statistics_of_each().len() == 1);
+        let mut clients: Vec<_> = (0..20).map(|_| connect(&group)).collect();
+        for client in &mut clients {
+            assert_eq!(ask(client, b"who?"), "worker-0\n", "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn a_worker_whose_loop_is_told_to_quit_is_replaced() {
+    for way in WAYS {
+        let group = Workers::new(1)
+            .sharing(way)
+            .bind("127.0.0.1:0", |server| {
+                server.new_connection().connect(|server| {
+                    while let Some(socket) = server.next_pending_connection() {
+                        let quit = server.event_loop().handle();
+                        socket.ready_read().connect(move |socket| {
+                            if socket.read_all() == b"quit" {
+                                quit.quit();
+                            } else {
+                                socket.write(b"served");
+                            }
+                        });
+                        socket.set_parent(server);
+                    }
+                });
+            })
+            .unwrap();
+        let handle = group.handle();
+        connect(&group).write_all(b"quit").unwrap();
+        until(|| handle.losses() == 1);
+        assert_eq!(ask(&mut connect(&group), b"?"), "served", "{way:?}");
+    }
+}
+
+/// A worker's own slot drains the group: its own server has to hear of it, too.
+#[test]
+fn a_slot_of_a_worker_can_drain_the_group() {
+    for way in WAYS {
+        let slot = Arc::new(std::sync::Mutex::new(None::<WorkersHandle>));
+        let handle = Arc::clone(&slot);
+        let group = Workers::new(2)
+            .sharing(way)
+            .bind("127.0.0.1:0", move |server| {
+                let handle = Arc::clone(&handle);
+                server.new_connection().connect(move |server| {
+                    while let Some(socket) = server.next_pending_connection() {
+                        let handle = Arc::clone(&handle);
+                        socket.ready_read().connect(move |socket| {
+                            socket.read_all();
+                            drop(handle.lock().unwrap().as_ref().map(|handle| handle.drain(LIMIT)));
+                        });
+                        socket.set_parent(server);
+                    }
+                });
+            })
+            .unwrap();
+        *slot.lock().unwrap() = Some(group.handle());
+        let mut client = connect(&group);
+        client.write_all(b"end").unwrap();
+        let began = Instant::now();
+        group.join().unwrap();
+        assert!(began.elapsed() < LIMIT / 2, "{way:?}");
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+/// A worker dies in the turn in which a connection was written to and dropped.
+///
+/// 1. A slot writes to one socket and drops it, then panics; nothing of the turn was sent yet.
+/// 2. The loop ends with the panic.
+/// 3. The client gets the bytes, or at least an end; its place is free again.
+#[test]
+fn nothing_is_left_of_a_worker_that_dies_with_something_unsent() {
+    let plan = Workers::new(1).contain_panics(false);
+    let group = plan
+        .bind("127.0.0.1:0", |server| {
+            server.new_connection().connect(|server| {
+                if let Some(socket) = server.next_pending_connection() {
+                    socket.write(b"last words");
+                    drop(socket);
+                    panic!("with something unsent");
+                }
+            });
+        })
+        .unwrap();
+    let handle = group.handle();
+    let mut client = connect(&group);
+    let mut words = Vec::new();
+    let _ = client.read_to_end(&mut words); // an end or a reset, and no time-out
+    until(|| handle.losses() >= 1 && handle.statistics().open == 0);
+    assert_eq!(words, b"last words");
+}

@@ -35,8 +35,8 @@ impl AdmissionGroup {
         }
     }
 
-    /// Each server says it for itself; the first changes what is shared. Returns the sources that all count.
-    pub(super) fn set_limits(&self, limits: &Limits, now: Instant) -> Arc<Mutex<Sources>> {
+    /// Other limits for all. The servers are told of them each for itself.
+    pub(crate) fn set_limits(&self, limits: &Limits, now: Instant) {
         self.places.set_limit(limits.connections.unwrap_or(usize::MAX));
         let mut shared = lock(&self.shared);
         match (shared.rate, limits.rate) {
@@ -54,7 +54,11 @@ impl AdmissionGroup {
             }
         }
         shared.source_rate = limits.source.rate;
-        Arc::clone(&shared.sources)
+    }
+
+    /// The sources that all count.
+    pub(super) fn sources(&self) -> Arc<Mutex<Sources>> {
+        Arc::clone(&lock(&self.shared).sources)
     }
 
     pub(super) fn places(&self) -> &SharedLimit {

@@ -82,7 +82,7 @@ impl Admission {
         let (group, shared) = (self.group.clone(), limits.shared.clone());
         self.seat = Arc::new(Seat { ledger, group, shared, source: None });
         if let Some(group) = &self.group {
-            self.sources = group.set_limits(&limits, now);
+            self.sources = group.sources();
             self.limits = limits;
             return;
         }

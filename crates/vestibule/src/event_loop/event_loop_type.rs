@@ -264,6 +264,11 @@ impl LoopCore {
         self.receivers.remove_all();
         self.posted.close();
         let (dirty, telling) = (self.dirty.take(), self.telling.take());
+        for socket in dirty.iter().filter(|socket| socket.is_abandoned()) {
+            // A panic has kept it from leaving with its turn.
+            socket.push_out_all();
+            let _ = socket.cut();
+        }
         drop((dirty, telling));
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Posted {
     home: Home,
     /// Whether a host waits for the loop, which does need to be woken.
     hosted: AtomicBool,
+    /// Whether the loop's own thread has called since the loop last looked.
+    called_at_home: AtomicBool,
     /// There once the loop has descriptors; before that, it looks when it makes them.
     waker: OnceLock<Arc<Waker>>,
     queue: Mutex<Queue>,
@@ -80,6 +82,15 @@ impl Posted {
         }
     }
 
+    /// Whether the loop's own thread has something for the next turn, which nobody is woken for.
+    pub(super) fn is_called_at_home(&self) -> bool {
+        self.called_at_home.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn look_at_home(&self) -> bool {
+        self.called_at_home.swap(false, Ordering::Relaxed)
+    }
+
     pub(super) fn set_hosted(&self) {
         self.hosted.store(true, Ordering::Relaxed);
     }
@@ -135,6 +146,8 @@ impl Wake for Posted {
     fn wake_by_ref(self: &Arc<Self>) {
         if self.hosted.load(Ordering::Relaxed) || thread::current().id() != self.home.0 {
             Self::wake(self);
+        } else {
+            self.called_at_home.store(true, Ordering::Relaxed);
         }
     }
 }

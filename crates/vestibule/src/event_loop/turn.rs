@@ -57,6 +57,9 @@ impl LoopCore {
 
     /// What servers have to do beside accepting: answering other threads, draining, telling their states.
     fn look_after_servers(self: &Rc<Self>) {
+        if self.posted.is_called_at_home() && self.posted.look_at_home() {
+            self.attention.set(true);
+        }
         if self.attention.get() {
             for server in self.staffed_with_requests() {
                 server.answer_requests();
@@ -123,7 +126,10 @@ impl LoopCore {
     /// Whether something is to be done though nothing happens.
     pub(super) fn has_work(&self) -> bool {
         let sockets = !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty();
-        sockets || self.has_guests_to_drain() || (self.attention.get() && self.has_work_of_servers())
+        sockets
+            || self.posted.is_called_at_home()
+            || self.has_guests_to_drain()
+            || (self.attention.get() && self.has_work_of_servers())
     }
 
     fn has_work_of_servers(&self) -> bool {

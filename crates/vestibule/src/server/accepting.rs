@@ -1,6 +1,6 @@
 use super::core::{Pending, ServerCore};
 use super::incoming_connection::IncomingConnection;
-use crate::acceptor::Course;
+use crate::acceptor::{Course, Crowd};
 use crate::address::Kind;
 use crate::admission::{Count, RefusalReason, Reservation};
 use crate::driver::Transport;
@@ -20,6 +20,7 @@ impl ServerCore {
             return; // the system will tell of the clients again
         }
         if self.leaves_clients_to_others() {
+            self.crowd.set(Crowd::default()); // who is left over then does not come alone
             return self.update_credit();
         }
         let batch = Batch { core: self, size: Cell::new(0), outer: self.accepting.replace(true) };
@@ -32,7 +33,8 @@ impl ServerCore {
             if only_one && batch.size.get() > 0 {
                 return self.update_credit(); // the system tells of others by itself
             }
-            if room == 0 || !self.decided.replace(true) {
+            let lets_in = matches!(course, Course::Accept(_));
+            if room == 0 || !lets_in || !self.decided.replace(true) {
                 course = self.course();
                 room = course.credit();
             }
@@ -209,6 +211,7 @@ struct Batch<'a> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         self.core.accepting.set(self.outer);
+        self.core.decided.set(false); // for an outer one
         self.core.note_batch(self.size.get());
         if let Some(magnitude) = self.size.get().checked_ilog2() {
             self.core.ledger.write(|counts| counts.add_in_row(Count::Batches, magnitude.min(4) as usize));

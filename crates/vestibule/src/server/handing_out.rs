@@ -55,6 +55,7 @@ impl TcpServer {
             "the socket is not connected"
         } else {
             socket.set_pending(true);
+            self.core().decided.set(false);
             self.core().append(Pending::Socket(socket));
             return Ok(());
         };

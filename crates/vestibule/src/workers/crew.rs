@@ -12,7 +12,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is called with each server.
 pub(super) type Prepare = Box<dyn Fn(&TcpServer) + Send + Sync>;
@@ -36,10 +36,12 @@ impl Crew {
         let (queues, endpoint) = Queue::all(&plan, options)?;
         let address = queues.first().and_then(Queue::local_addr);
         let (number, limits) = (plan.number, plan.limits.clone());
+        let group = AdmissionGroup::new();
+        group.set_limits(&limits, Instant::now());
         let crew = Arc::new(Self {
             plan,
             prepare,
-            group: Arc::new(AdmissionGroup::new()),
+            group: Arc::new(group),
             endpoint,
             local_addr: address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], endpoint.port))),
             options: options.at(endpoint),
@@ -47,9 +49,7 @@ impl Crew {
             changed: Condvar::new(),
         });
         let started = (0..number).try_for_each(|_| crew.add_worker());
-        crew.wait_until(|roster| {
-            roster.error.is_some() || roster.posts.iter().all(|post| post.duty.is_some())
-        });
+        crew.wait_until(|roster| roster.error.is_some() || roster.posts.iter().all(|post| post.serves));
         match started.err().or_else(|| crew.roster().error.take()) {
             None => Ok(crew),
             Some(error) => {
@@ -84,14 +84,15 @@ impl Crew {
             Some(post) => *post = Post::default(),
             None => roster.posts.push(Post::default()),
         }
+        roster.threads.retain(|thread| !thread.is_finished());
         roster.threads.push(thread);
         Ok(())
     }
 
-    /// A worker is about to serve: the queues that it is to accept from; `None` when all is ending.
+    /// A worker is about to serve: the queues that it is to accept from; `None` when it is not to, any more.
     pub(super) fn take_post(&self, number: usize, orders: Sender<Order>) -> Result<Option<Vec<usize>>> {
         let mut roster = self.roster();
-        if roster.orders.ending {
+        if roster.orders.ending || roster.is_leaving(number) {
             return Ok(None);
         }
         if let Some(post) = roster.posts.get_mut(number) {
@@ -116,18 +117,29 @@ impl Crew {
         Ok(Some(own(&roster)))
     }
 
+    /// A worker serves from now on.
+    pub(super) fn serves(&self, number: usize) {
+        let mut roster = self.roster();
+        roster.posts.get_mut(number).into_iter().for_each(|post| post.serves = true);
+        let all = roster.posts.len() >= self.plan.number && roster.posts.iter().all(|post| post.serves);
+        roster.started |= all;
+        drop(roster);
+        self.notify();
+    }
+
     /// Something that others wait for may have come to be.
     pub(super) fn notify(&self) {
         self.changed.notify_all();
     }
 
-    /// A worker has died; whether another is to take its place, unless all is ending when the pause is over.
-    pub(super) fn lose(&self, number: usize, error: Error, had_served: bool) -> bool {
+    /// A worker has died; whether another is to take its place, unless all is ending when the pause is over. While the group
+    /// starts, that is an error of the start.
+    pub(super) fn lose(&self, number: usize, error: Error) -> bool {
         crate::log::warning!("worker {number} has died: {error}");
         let mut roster = self.roster();
         roster.losses += 1;
-        let leaving = roster.posts.get(number).is_none_or(|post| post.leaving);
-        if had_served && (self.plan.loss == WorkerLoss::Replace || leaving || roster.orders.ending) {
+        let leaving = roster.is_leaving(number);
+        if roster.started && (self.plan.loss == WorkerLoss::Replace || leaving || roster.orders.ending) {
             return !leaving && !roster.orders.ending;
         }
         drop(roster);
@@ -136,13 +148,14 @@ impl Crew {
     }
 
     /// Waits so long before a worker is replaced; whether it still is to be.
-    pub(super) fn pause(&self, pause: Duration) -> bool {
-        let until = std::time::Instant::now() + pause;
+    pub(super) fn pause(&self, number: usize, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
         let mut roster = self.roster();
         loop {
-            let left = until.saturating_duration_since(std::time::Instant::now());
-            if roster.orders.ending || left.is_zero() {
-                return !roster.orders.ending;
+            let left = until.saturating_duration_since(Instant::now());
+            let needless = roster.orders.ending || roster.is_leaving(number);
+            if needless || left.is_zero() {
+                return !needless;
             }
             roster = wait(&self.changed, roster, Some(left));
         }

@@ -16,6 +16,8 @@ pub(super) struct Roster {
     former: Vec<ServerHandle>,
     /// What those have counted that have none.
     past: Statistics,
+    /// All workers have begun to serve.
+    pub(super) started: bool,
     /// How many workers have died.
     pub(super) losses: u64,
     /// Why the group has ended.
@@ -37,6 +39,8 @@ pub(super) struct Post {
     pub(super) duty: Option<Duty>,
     /// It takes no more clients, and ends with its connections.
     pub(super) leaving: bool,
+    /// It has begun to serve.
+    pub(super) serves: bool,
     /// Its thread has ended, or is about to.
     pub(super) gone: bool,
 }
@@ -69,6 +73,7 @@ impl Roster {
             threads: Vec::new(),
             former: Vec::new(),
             past: Statistics::default(),
+            started: false,
             losses: 0,
             error: None,
         }
@@ -106,6 +111,11 @@ impl Roster {
         for server in gone {
             self.past.add(&server.statistics());
         }
+    }
+
+    /// Whether a worker is to end with its connections.
+    pub(super) fn is_leaving(&self, number: usize) -> bool {
+        self.posts.get(number).is_none_or(|post| post.leaving)
     }
 
     /// The worker that is to take over the queue of another: the one with the fewest.

@@ -37,15 +37,20 @@ impl Worker {
         if crew.plan.pin {
             pin_to_core(number);
         }
-        let (mut pause, mut has_served) = (Duration::ZERO, false);
+        let mut pause = Duration::ZERO;
         loop {
             let began = Instant::now();
-            let mut serves = false;
-            let outcome = catch_unwind(AssertUnwindSafe(|| Self::serve(crew, number, &mut serves)));
-            crew.roster().discharge(number);
-            has_served |= serves;
+            let outcome = catch_unwind(AssertUnwindSafe(|| Self::serve(crew, number)));
+            let is_done = {
+                let mut roster = crew.roster();
+                roster.discharge(number);
+                roster.orders.ending || roster.is_leaving(number)
+            };
             let error = match outcome {
-                Ok(Ok(())) => break,
+                Ok(Ok(())) if is_done => break,
+                Ok(Ok(())) => {
+                    Error::said(Operation::RunWorkers, SocketError::Operation, "its loop was told to quit")
+                }
                 Ok(Err(error)) => error,
                 Err(payload) => {
                     let words = format!("a panic: {}", message(&*payload));
@@ -56,7 +61,7 @@ impl Worker {
             if began.elapsed() > LONG {
                 pause = Duration::ZERO;
             }
-            if !crew.lose(number, error, has_served) || !crew.pause(pause) {
+            if !crew.lose(number, error) || !crew.pause(number, pause) {
                 break;
             }
             pause = (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -65,8 +70,8 @@ impl Worker {
         crew.notify();
     }
 
-    /// Serves until it is told to end, or cannot go on; notes when it has begun.
-    fn serve(crew: &Arc<Crew>, number: usize, serves: &mut bool) -> Result<()> {
+    /// Serves until it is told to end, or cannot go on.
+    fn serve(crew: &Arc<Crew>, number: usize) -> Result<()> {
         let event_loop = EventLoop::new()?;
         event_loop.contain_panics(crew.plan.contain_panics);
         let worker = Rc::new(Self {
@@ -88,8 +93,7 @@ impl Worker {
         for queue in queues {
             worker.accept_from(queue)?;
         }
-        *serves = true;
-        crew.notify();
+        crew.serves(number);
         event_loop.run()?;
         let servers = worker.servers.take();
         drop(servers);
@@ -130,7 +134,9 @@ impl Worker {
         self.watch(&server);
         let enlisted = self.crew.roster().enlist(self.number, queue, server.handle())?;
         let Some((orders, lent)) = enlisted else {
-            self.event_loop().quit(); // the group ends
+            if self.servers.borrow().is_empty() {
+                self.event_loop().quit(); // the group ends
+            }
             return Ok(());
         };
         server.set_limits(orders.limits);

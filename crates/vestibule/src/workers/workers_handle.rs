@@ -8,7 +8,7 @@ use crate::driver::KernelQueue;
 use crate::error::Result;
 use crate::server::{Answer, DrainOptions, DrainReport, ServerState, TcpServer};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Reaches all workers of a group as if they were one server; from any thread, as [`ServerHandle`](crate::ServerHandle) does one.
 ///
@@ -75,9 +75,12 @@ impl WorkersHandle {
 
     /// Sets other limits, which all workers count together: see [`TcpServer::set_limits`].
     pub fn set_limits(&self, limits: Limits) -> Answer<()> {
-        let note = limits.clone();
+        let (group, note) = (Arc::clone(&self.crew.group), limits.clone());
         self.order(
-            |roster| roster.orders.limits = note,
+            |roster| {
+                group.set_limits(&note, Instant::now());
+                roster.orders.limits = note;
+            },
             move |server| server.set_limits(limits.clone()),
             |_| (),
         )
