@@ -1,7 +1,12 @@
 //! Ten thousand idle connections change the cost of an echo by less than 5 %: counted in instructions, which do not depend on
 //! how busy the machine is. It needs valgrind, so `.ci/run` runs it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test, which tells what it counts"
+)]
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -241,7 +241,7 @@ fn clients_in_the_queue_outlive_the_worker() {
                 serve(server);
                 let (busy, may_go) = (busy.clone(), Arc::clone(&may_go));
                 let first = AtomicUsize::new(0);
-                server.new_connection().connect(move |server| {
+                server.new_connection().connect(move |_| {
                     let is_first = first.fetch_add(1, Ordering::Relaxed) == 0 && busy.send(()).is_ok();
                     let dies = is_first && may_go.lock().unwrap().recv_timeout(LIMIT).is_ok();
                     assert!(!dies, "in the middle of it");

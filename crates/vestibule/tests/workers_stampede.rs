@@ -5,7 +5,12 @@
 //! 2. Others pause and resume, change limits, and have workers come and leave.
 //! 3. All stop. What is open ends; then limits, statistics and descriptors are looked at.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test, which tells what it counts"
+)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
