@@ -17,7 +17,7 @@ fn elsewhere() -> ThreadId {
 #[test]
 fn loom_an_answer_is_waited_for_until_it_comes() {
     loom::model(|| {
-        let (answer, reply) = Answer::new(elsewhere());
+        let (answer, reply) = Answer::new([elsewhere()]);
         let thread = thread::spawn(move || reply.send(7));
         assert_eq!(answer.wait(None).unwrap(), 7);
         thread.join().unwrap();
@@ -27,7 +27,7 @@ fn loom_an_answer_is_waited_for_until_it_comes() {
 #[test]
 fn loom_a_reply_that_is_dropped_ends_the_wait() {
     loom::model(|| {
-        let (answer, reply) = Answer::<u8>::new(elsewhere());
+        let (answer, reply) = Answer::<u8>::new([elsewhere()]);
         let thread = thread::spawn(move || drop(reply));
         assert!(answer.wait(None).is_err());
         thread.join().unwrap();

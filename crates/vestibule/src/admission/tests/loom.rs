@@ -1,12 +1,12 @@
 //! Every order of the operations of two threads: `RUSTFLAGS='--cfg vestibule_loom' cargo test --lib --release loom`.
 #![cfg(vestibule_loom)]
 
-use crate::admission::{Bell, Count, Ledger, SharedLimit};
+use crate::admission::{AdmissionGroup, Bell, Count, Ledger, Rate, RefusalReason, SharedLimit};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Counts how often it was woken.
 #[derive(Default)]
@@ -27,6 +27,21 @@ fn loom_a_shared_place_is_given_once() {
         let thread = thread::spawn(move || usize::from(other.reserve()));
         let taken = usize::from(limit.reserve()) + thread.join().unwrap();
         assert_eq!((taken, limit.free()), (1, Err(false)));
+    });
+}
+
+/// Two workers try for the last of a rate: one gets it, and the other has lost no place of the group by trying.
+#[test]
+fn loom_the_last_of_a_groups_rate_is_given_once() {
+    loom::model(|| {
+        let (rate, now) = (Rate::new(1, Duration::from_secs(3600)), Instant::now());
+        let group = Arc::new(AdmissionGroup::new());
+        let other = Arc::clone(&group);
+        let thread = thread::spawn(move || other.reserve(Some((rate, now))));
+        let results = [group.reserve(Some((rate, now))), thread.join().unwrap()];
+        assert!(results.contains(&Ok(())) && results.contains(&Err(RefusalReason::TooFast)));
+        group.give_back_reserved(Some(rate));
+        assert_eq!((group.reserve(Some((rate, now))), group.open()), (Ok(()), 0));
     });
 }
 
