@@ -26,7 +26,8 @@ pub enum QueueSharing {
     ReusePort,
 }
 
-/// What happens when a worker dies: a panic came out of its loop, or its loop cannot wait any more.
+/// What happens when a worker dies: a panic came out of its loop, its loop cannot wait any more, or a slot has told it to quit
+/// (to end a group, [drain](crate::WorkersHandle::drain) it).
 ///
 /// Panics of slots do not come so far, unless [`contain_panics`](crate::Workers::contain_panics) is off. A listening
 /// descriptor that is broken ends the group whatever is said here: no other worker could do better with it.
