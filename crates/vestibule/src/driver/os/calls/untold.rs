@@ -5,6 +5,7 @@ use crate::driver::{Arrival, KernelQueue};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// Whether a connection is dead; how long it has waited nobody knows.
 pub(in crate::driver::os) fn arrival(descriptor: impl AsFd) -> Option<Arrival> {
