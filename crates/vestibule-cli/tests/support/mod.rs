@@ -34,6 +34,8 @@ pub struct Server {
 pub fn vestibule(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // What the server lets go of is to be seen: an arena for each thread keeps it for that thread.
+    command.env("MALLOC_ARENA_MAX", "1");
     command
 }
 
