@@ -93,6 +93,7 @@ mod driver;
 mod error;
 mod event_loop;
 mod log;
+mod proxy;
 mod resolver;
 mod server;
 mod signal;
@@ -108,6 +109,9 @@ pub use admission::{
 pub use driver::{KeepAlive, KernelQueue};
 pub use error::{Error, Operation, Rejected, Result, SocketError};
 pub use event_loop::{EventLoop, EventLoopHandle, PostedCall, SendError, Sender, Timeouts, TimerId};
+pub use proxy::{
+    NetworkProxy, NetworkProxyFactory, NetworkProxyQuery, ProxyCapabilities, ProxyQueryType, ProxyType,
+};
 pub use server::{
     Answer, DrainOptions, DrainReport, IncomingConnection, ListenOptions, RefusedClient, ServerHandle,
     ServerState, TcpServer, WeakTcpServer,

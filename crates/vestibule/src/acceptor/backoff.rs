@@ -10,18 +10,18 @@ const LONGEST: Duration = Duration::from_millis(500);
 /// Each is shortened by chance, to no less than half, so that the servers of a machine that ran out together do not
 /// all come back together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     pause: Duration,
     until: Instant,
 }
 
 impl Backoff {
-    pub(super) fn begin(now: Instant, chance: u8) -> Self {
+    pub(crate) fn begin(now: Instant, chance: u8) -> Self {
         Self::pausing(SHORTEST, now, chance)
     }
 
     /// Another accept failed: the next pause is twice as long.
-    pub(super) fn again(self, now: Instant, chance: u8) -> Self {
+    pub(crate) fn again(self, now: Instant, chance: u8) -> Self {
         Self::pausing((self.pause * 2).min(LONGEST), now, chance)
     }
 
@@ -30,7 +30,7 @@ impl Backoff {
         Self { pause, until: now + shortened }
     }
 
-    pub(super) fn until(self) -> Instant {
+    pub(crate) fn until(self) -> Instant {
         self.until
     }
 }

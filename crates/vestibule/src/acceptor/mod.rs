@@ -20,6 +20,7 @@ pub use accept_error::AcceptErrorClass;
 pub use leftover::Leftover;
 
 pub(crate) use acceptor_type::Acceptor;
+pub(crate) use backoff::Backoff;
 pub(crate) use chance::Chance;
 pub(crate) use course::{Course, Until};
 pub(crate) use crowd::Crowd;

@@ -2,6 +2,7 @@ use super::os::Descriptor;
 #[cfg(feature = "simulation")]
 use super::simulation::SimulatedConnection;
 use crate::admission::Permit;
+use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A connection outside of a driver: on its way from an accept to a socket, or to another thread.
@@ -66,6 +67,11 @@ impl Transport {
             #[cfg(feature = "simulation")]
             Line::Simulated(connection) => connection.into_stand_in(),
         }
+    }
+
+    /// Makes the descriptor blocking, as one is that a hook gets.
+    pub(crate) fn make_blocking(&self) -> Result<(), Errno> {
+        rustix::io::ioctl_fionbio(self.as_fd(), false)
     }
 
     /// Says that the descriptor was in the hands of the program.

@@ -1,5 +1,6 @@
 use super::{Operation, SocketError, describe};
 use crate::address::{AddressParseError, Endpoint};
+use crate::proxy::NetworkProxy;
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::{fmt, io};
@@ -36,6 +37,8 @@ struct Inner {
     operation: Operation,
     endpoint: Option<Endpoint>,
     host: Option<String>,
+    /// The proxy between here and there.
+    proxy: Option<String>,
     kind: SocketError,
     text: &'static str,
     cause: Cause,
@@ -65,8 +68,24 @@ impl Error {
         Self::new(operation, kind, kind.text(), Cause::Said(words.into()))
     }
 
+    /// There are proxies, and none of them can do it.
+    pub(crate) fn no_proxy_can(operation: Operation) -> Self {
+        let kind = SocketError::UnsupportedSocketOperation;
+        let text = "Operation on socket is not supported";
+        Self::said(operation, kind, "none of the proxies that are to be used can do it").with_text(text)
+    }
+
     fn new(operation: Operation, kind: SocketError, text: &'static str, cause: Cause) -> Self {
-        Self(Box::new(Inner { operation, endpoint: None, host: None, kind, text, cause, descriptor: None }))
+        Self(Box::new(Inner {
+            operation,
+            endpoint: None,
+            host: None,
+            proxy: None,
+            kind,
+            text,
+            cause,
+            descriptor: None,
+        }))
     }
 
     #[must_use]
@@ -79,6 +98,27 @@ impl Error {
     #[must_use]
     pub(crate) fn to(mut self, host: String) -> Self {
         self.0.host = Some(host);
+        self
+    }
+
+    /// The proxy that was in between.
+    #[must_use]
+    pub(crate) fn through(mut self, proxy: &NetworkProxy) -> Self {
+        self.0.proxy = Some(proxy.to_string());
+        self
+    }
+
+    /// The same failure, of a server that was to listen.
+    #[must_use]
+    pub(crate) fn while_listening(mut self, endpoint: Endpoint) -> Self {
+        (self.0.operation, self.0.host) = (Operation::Listen, None);
+        self.at(endpoint)
+    }
+
+    /// The reference's text, where it is not the usual one for the kind.
+    #[must_use]
+    pub(crate) fn with_text(mut self, text: &'static str) -> Self {
+        self.0.text = text;
         self
     }
 
@@ -135,6 +175,9 @@ impl fmt::Display for Error {
         }
         if let Some(host) = &self.0.host {
             write!(f, " to {host}")?;
+        }
+        if let Some(proxy) = &self.0.proxy {
+            write!(f, " through {proxy}")?;
         }
         match &self.0.cause {
             Cause::System(error) => write!(f, ": {}", plain_words(error)),

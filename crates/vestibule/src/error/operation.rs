@@ -12,6 +12,8 @@ pub enum Operation {
     ReserveConnections,
     /// Reading an address from text.
     ParseAddress,
+    /// Reading a proxy from text.
+    ParseProxy,
     /// Making the socket that is to listen.
     CreateSocket,
     /// Binding it to its address.
@@ -60,6 +62,7 @@ impl fmt::Display for Operation {
             Self::RunEventLoop => "run the event loop",
             Self::ReserveConnections => "make room for the connections",
             Self::ParseAddress => "read the address",
+            Self::ParseProxy => "read the proxy",
             Self::CreateSocket | Self::Bind | Self::Listen => "listen",
             Self::AdoptListener => "listen on the descriptor",
             Self::Accept => "accept",

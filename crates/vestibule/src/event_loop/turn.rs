@@ -127,6 +127,7 @@ impl LoopCore {
     pub(super) fn has_work(&self) -> bool {
         let sockets = !self.dirty.borrow().is_empty() || !self.telling.borrow().is_empty();
         sockets
+            || !self.resting.borrow().is_empty()
             || self.posted.is_called_at_home()
             || self.has_guests_to_drain()
             || (self.attention.get() && self.has_work_of_servers())

@@ -1,5 +1,6 @@
-use super::core::{Pending, ServerCore};
+use super::core::{Listening, Pending, ServerCore};
 use super::incoming_connection::IncomingConnection;
+use super::proxied::ProxiedClient;
 use crate::acceptor::{Course, Crowd};
 use crate::address::Kind;
 use crate::admission::{Count, RefusalReason, Reservation};
@@ -8,7 +9,7 @@ use rustix::io::Errno;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Of how many connections one is asked how long it has waited in the kernel's queue.
 const SAMPLED: u64 = 64;
@@ -17,7 +18,7 @@ impl ServerCore {
     /// Accepts the clients that wait, as far as the acceptor allows.
     pub(crate) fn accept_batch(self: &Rc<Self>) {
         if self.yields.take() {
-            return; // the system will tell of the clients again
+            return self.update_credit(); // the system will tell of the clients again
         }
         if self.leaves_clients_to_others() {
             self.crowd.set(Crowd::default()); // who is left over then does not come alone
@@ -52,13 +53,13 @@ impl ServerCore {
             if place.is_err() && matches!(course, Course::Accept(_)) {
                 return self.update_credit(); // a server on another thread was faster
             }
-            let accepted = self.event_loop.driver.borrow_mut().accept(listening.token);
+            let accepted = self.accept_next(listening);
             batch.size.set(batch.size.get() + u32::from(accepted.is_ok()));
             match (accepted, place) {
-                (Ok((transport, peer)), Ok(place)) => self.arrived(transport, peer, place),
-                (Ok((transport, peer)), Err(reason)) => {
+                (Ok(client), Ok(place)) => self.arrived(client, place),
+                (Ok(client), Err(reason)) => {
                     self.note_accept();
-                    self.refuse(transport, peer, reason);
+                    self.refuse(client.transport, client.peer, reason);
                 }
                 (Err(Errno::AGAIN), place) => {
                     drop(place);
@@ -96,6 +97,20 @@ impl ServerCore {
         }
     }
 
+    /// Accepts the next client: from the kernel's queue, or of those that have come through the proxy.
+    fn accept_next(self: &Rc<Self>, listening: Listening) -> Result<AcceptedClient, Errno> {
+        if let Some(token) = listening.token {
+            let (transport, peer) = self.event_loop.driver.borrow_mut().accept(token)?;
+            return Ok(AcceptedClient { transport, peer, local: self.local_address(), came: None });
+        }
+        let client = self.next_proxied_client().ok_or(Errno::AGAIN)?;
+        let ProxiedClient { transport, peer, local, came, .. } = client;
+        if self.hook.borrow().is_some() {
+            transport.make_blocking()?;
+        }
+        Ok(AcceptedClient { transport, peer, local: Some(local), came: Some(came) })
+    }
+
     /// A client was accepted, whatever becomes of it.
     fn note_accept(self: &Rc<Self>) {
         let recovered = self.acceptor.borrow_mut().accepted(self.event_loop.turn_number());
@@ -105,9 +120,11 @@ impl ServerCore {
     }
 
     /// A client was accepted, in a place of its own: looks whether it is let in.
-    fn arrived(self: &Rc<Self>, transport: Transport, peer: SocketAddr, place: Reservation) {
+    fn arrived(self: &Rc<Self>, client: AcceptedClient, place: Reservation) {
         self.note_accept();
-        if let Some(reason) = self.look_at_arrival(&transport) {
+        let reason = self.look_at_arrival(&client);
+        let AcceptedClient { transport, peer, local, came } = client;
+        if let Some(reason) = reason {
             drop(place);
             return self.refuse(transport, peer, reason);
         }
@@ -119,8 +136,8 @@ impl ServerCore {
         match permit {
             Ok(permit) => {
                 self.acceptor.borrow_mut().let_in(rate, now);
-                let (local, timeouts) = (self.local_address(), self.timeouts.get());
-                self.let_in(IncomingConnection::new(transport, permit, peer, local, timeouts));
+                let connection = IncomingConnection::new(transport, permit, peer, local, self.timeouts.get());
+                self.let_in(if came.is_some() { connection.through_proxy() } else { connection });
             }
             Err(reason) => self.refuse(transport, peer, reason),
         }
@@ -163,14 +180,17 @@ impl ServerCore {
     }
 
     /// Why a connection is not worth having, if it is not.
-    fn look_at_arrival(&self, transport: &Transport) -> Option<RefusalReason> {
+    fn look_at_arrival(&self, client: &AcceptedClient) -> Option<RefusalReason> {
         let admission = self.admission.borrow();
         let limits = admission.limits();
         let sampled = self.acceptor.borrow().accepted_in_all() % SAMPLED == 1;
         if !limits.looks_at_arrivals() && !sampled {
             return None;
         }
-        let arrival = self.event_loop.driver.borrow().arrival(transport)?;
+        let mut arrival = self.event_loop.driver.borrow().arrival(&client.transport)?;
+        if let Some(came) = client.came {
+            arrival.age = Some(self.now().saturating_duration_since(came)); // the connection is older
+        }
         if let Some(age) = arrival.age {
             self.count_age(age);
         }
@@ -197,6 +217,16 @@ impl ServerCore {
             _ => None,
         }
     }
+}
+
+/// A client that was accepted and is not let in yet.
+struct AcceptedClient {
+    transport: Transport,
+    peer: SocketAddr,
+    /// The address on this side, if it is known.
+    local: Option<SocketAddr>,
+    /// When it came, if through a proxy.
+    came: Option<Instant>,
 }
 
 /// A batch of accepts, counted when it ends, also by a panic.

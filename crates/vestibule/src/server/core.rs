@@ -2,6 +2,7 @@ use super::desk::Desk;
 use super::drain_report::DrainReport;
 use super::draining::Drain;
 use super::incoming_connection::IncomingConnection;
+use super::proxied::Proxied;
 use super::refusing::RefusedClient;
 use super::shared_queue::QueueMember;
 use super::state::ServerState;
@@ -12,6 +13,7 @@ use crate::admission::{Admission, Bell, DrainPhase, Ledger};
 use crate::driver::Token;
 use crate::error::{Error, SocketError};
 use crate::event_loop::{EventLoop, LoopCore, Timeouts};
+use crate::proxy::NetworkProxy;
 use crate::signal::Signal;
 use crate::socket::{Child, TcpSocket};
 use std::cell::{Cell, RefCell};
@@ -49,6 +51,12 @@ pub(crate) struct ServerCore {
     pub(super) state_changed: Signal<TcpServer, ServerState>,
     pub(super) refused: Signal<TcpServer, RefusedClient>,
     pub(super) drained: Signal<TcpServer, DrainReport>,
+    pub(super) listening_changed: Signal<TcpServer, Result<(), SocketError>>,
+    pub(super) address_changed: Signal<TcpServer>,
+    /// The proxy of the server's own, unless it is the application's.
+    pub(super) proxy: RefCell<NetworkProxy>,
+    /// How it listens through a proxy, or tries to.
+    pub(super) proxied: RefCell<Option<Rc<Proxied>>>,
     pub(super) listening: Cell<Option<Listening>>,
     /// Its part in a queue that servers on other threads accept from too.
     pub(super) member: RefCell<Option<QueueMember>>,
@@ -88,7 +96,8 @@ pub(super) enum Pending {
 /// A server that listens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Listening {
-    pub(super) token: Token,
+    /// None for one that listens through a proxy.
+    pub(super) token: Option<Token>,
     pub(super) endpoint: Endpoint,
 }
 
@@ -122,6 +131,10 @@ impl ServerCore {
             state_changed: Signal::new(),
             refused: Signal::new(),
             drained: Signal::new(),
+            listening_changed: Signal::new(),
+            address_changed: Signal::new(),
+            proxy: RefCell::default(),
+            proxied: RefCell::default(),
             listening: Cell::new(None),
             member: RefCell::default(),
             state: Cell::default(),
@@ -186,6 +199,8 @@ impl ServerCore {
         self.state_changed.disconnect_all();
         self.refused.disconnect_all();
         self.drained.disconnect_all();
+        self.listening_changed.disconnect_all();
+        self.address_changed.disconnect_all();
         let drain = self.drain.take();
         drop(drain);
         self.ledger.set_phase(DrainPhase::None);

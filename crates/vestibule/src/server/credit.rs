@@ -48,8 +48,14 @@ impl ServerCore {
         let (granted, blocking) = (course.credit() > 0, self.hook.borrow().is_some());
         self.granted.set(granted);
         self.set_willing(granted || matches!(course, Course::Stop(Until::NextTurn)));
-        self.event_loop.driver.borrow_mut().grant_accepts(listening.token, granted, blocking);
+        if let Some(token) = listening.token {
+            self.event_loop.driver.borrow_mut().grant_accepts(token, granted, blocking);
+        }
+        let accepts_later = granted && !self.accepting.get() && self.has_proxied_client();
         match course {
+            _ if accepts_later && !self.resting.replace(true) => {
+                self.event_loop.add_resting(Rc::downgrade(self));
+            }
             Course::Stop(Until::NextTurn) if !self.resting.replace(true) => {
                 self.event_loop.add_resting(Rc::downgrade(self));
             }
@@ -64,6 +70,9 @@ impl ServerCore {
     /// A new turn of the loop: a new batch.
     pub(crate) fn turn_began(self: &Rc<Self>) {
         self.resting.set(false);
+        if self.granted.get() && self.has_proxied_client() {
+            return self.accept_batch();
+        }
         self.update_credit();
     }
 

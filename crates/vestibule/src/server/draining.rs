@@ -62,6 +62,10 @@ impl ServerCore {
         };
         self.ledger.take_cut_peers();
         self.drain.replace(Some(drain));
+        self.end_binding();
+        if self.listening.get().is_none() {
+            self.stop_listening(); // or trying to
+        }
         self.ledger.set_phase(DrainPhase::Telling);
         let number = queue.map_or(u64::MAX, |queue| queue.depth.into());
         self.acceptor.borrow_mut().drain(options.leftover, number);

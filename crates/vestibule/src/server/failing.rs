@@ -99,11 +99,10 @@ impl ServerCore {
     /// Answers a few of those who wait, by means of the descriptor that is kept for that.
     fn use_reserve(self: &Rc<Self>) {
         for _ in 0..RESERVE_BATCH {
-            let (Some(listening), Some(reserve)) = (self.listening.get(), self.reserve.take()) else {
-                return;
-            };
+            let token = self.listening.get().and_then(|listening| listening.token);
+            let (Some(token), Some(reserve)) = (token, self.reserve.take()) else { return };
             drop(reserve);
-            let accepted = self.event_loop.driver.borrow_mut().accept(listening.token);
+            let accepted = self.event_loop.driver.borrow_mut().accept(token);
             if let Ok((transport, peer)) = accepted {
                 self.refuse_from_reserve(transport, peer);
             } else {

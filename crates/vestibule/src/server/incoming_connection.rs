@@ -35,6 +35,8 @@ pub struct IncomingConnection {
     permit: Permit,
     peer: SocketAddr,
     local: Option<SocketAddr>,
+    /// Whether the system knows other addresses than these, because a proxy is in between.
+    through_proxy: bool,
     /// There only if anything is limited.
     timeouts: Option<Box<Timeouts>>,
     #[cfg(feature = "tracing")]
@@ -54,16 +56,25 @@ impl IncomingConnection {
             permit,
             peer,
             local,
+            through_proxy: false,
             timeouts: timeouts.is_limited().then(|| Box::new(timeouts)),
             #[cfg(feature = "tracing")]
             span: Box::new(tracing::info_span!(target: "vestibule", "connection", %peer)),
         }
     }
 
+    /// The same, of a client that came through a proxy.
+    pub(crate) fn through_proxy(self) -> Self {
+        Self { through_proxy: true, ..self }
+    }
+
     /// A socket of the connection, on a loop.
     pub(crate) fn into_socket(self, event_loop: &Rc<LoopCore>) -> TcpSocket {
         let transport = self.transport.with_permit(Some(self.permit));
         let socket = TcpSocket::owning(SocketCore::adopt(event_loop, transport, self.peer));
+        if self.through_proxy {
+            socket.core().set_local(self.local);
+        }
         #[cfg(feature = "tracing")]
         socket.set_span(self.span);
         if let Some(timeouts) = self.timeouts {
@@ -124,7 +135,8 @@ impl IncomingConnection {
         self.peer.port()
     }
 
-    /// The address and port on this side. No system call where the server listens on a single address.
+    /// The address and port on this side; of a client that came through a proxy, the address that it came to. No system call
+    /// where the server listens on a single address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local.or_else(|| rustix::net::getsockname(&self.transport).ok()?.try_into().ok())
     }

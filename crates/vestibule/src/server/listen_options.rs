@@ -20,6 +20,9 @@ pub struct ListenOptions {
     pub(super) reuse_port: bool,
     pub(super) backlog: Option<u32>,
     pub(super) defer_accept: Option<Duration>,
+    pub(super) in_background: bool,
+    pub(super) proxy_binds: usize,
+    pub(super) proxy_timeout: Duration,
 }
 
 impl ListenOptions {
@@ -31,6 +34,9 @@ impl ListenOptions {
             reuse_port: false,
             backlog: None,
             defer_accept: None,
+            in_background: false,
+            proxy_binds: 1,
+            proxy_timeout: Duration::from_secs(5),
         }
     }
 
@@ -65,6 +71,28 @@ impl ListenOptions {
     /// [`listen_backlog_size`](crate::TcpServer::listen_backlog_size).
     pub fn backlog(self, backlog: u32) -> Self {
         Self { backlog: Some(backlog), ..self }
+    }
+
+    /// Whether listening through a proxy, which blocks otherwise until the proxy has answered, goes on in the background: the
+    /// call returns at once, the state is [`Starting`](crate::ServerState::Starting), and
+    /// [`listening_changed`](crate::TcpServer::listening_changed) tells the end. Default: false. Without a proxy nothing blocks,
+    /// and an error is returned by the call.
+    pub fn in_background(self, in_background: bool) -> Self {
+        Self { in_background, ..self }
+    }
+
+    /// How many clients a proxy is to wait for at the same time. Default: 1.
+    ///
+    /// A SOCKS5 proxy lets in one client for each BIND, so so many can come at once; as many wait there when the server accepts
+    /// none. Each is a connection to the proxy. All are asked for at the same port, but many proxies give each a port of its own:
+    /// [`bound_addresses`](crate::TcpServer::bound_addresses) tells all.
+    pub fn proxy_binds(self, number: usize) -> Self {
+        Self { proxy_binds: number, ..self }
+    }
+
+    /// How long a proxy may take to answer, from the connection to it on. Default: 5 s.
+    pub fn proxy_timeout(self, limit: Duration) -> Self {
+        Self { proxy_timeout: limit, ..self }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::address::{Endpoint, HostAddress};
 use crate::admission::AdmissionGroup;
 use crate::driver::{KernelQueue, ListenRequest, Token};
 use crate::error::{Error, Operation, Result, SocketError};
+use crate::proxy::{NetworkProxyFactory, NetworkProxyQuery, ProxyType, Way, way_to_listen};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -20,13 +21,34 @@ impl ServerCore {
         if self.drain.borrow().is_some() {
             return Some(Error::said(operation, SocketError::Operation, "the server is draining"));
         }
-        self.listening.get().map(|_| Error::already_listening(operation))
+        self.is_on().then(|| Error::already_listening(operation))
+    }
+
+    /// How to listen there: this host itself never needs a proxy.
+    fn way(&self, endpoint: Endpoint) -> Option<Way> {
+        if endpoint.address.is_loopback() {
+            return Some(Way::Direct);
+        }
+        let own = self.proxy.borrow().clone();
+        if own.proxy_type() != ProxyType::Default {
+            return way_to_listen([own]);
+        }
+        way_to_listen(NetworkProxyFactory::proxy_for_query(&NetworkProxyQuery::for_server(endpoint.port)))
     }
 
     fn listen(self: &Rc<Self>, options: ListenOptions) -> Result<()> {
         if let Some(error) = self.refuse_listening(Operation::Listen) {
             return Err(error.at(options.endpoint));
         }
+        match self.way(options.endpoint) {
+            Some(Way::Direct) => {}
+            Some(Way::Through(proxy)) => return self.listen_through(proxy, options),
+            None => return Err(self.noted(Error::no_proxy_can(Operation::Listen).at(options.endpoint))),
+        }
+        self.listen_directly(options)
+    }
+
+    fn listen_directly(self: &Rc<Self>, options: ListenOptions) -> Result<()> {
         let backlog = options.backlog.unwrap_or(self.backlog.get());
         let request = ListenRequest::from(options.backlog(backlog));
         self.set_state(ServerState::Starting);
@@ -35,6 +57,9 @@ impl ServerCore {
             Ok((token, endpoint)) => {
                 self.started(token, endpoint);
                 self.check_backlog(options.backlog.or_else(|| self.asked_backlog()));
+                if options.in_background {
+                    self.tell_listening_soon();
+                }
                 Ok(())
             }
             Err(failed) => {
@@ -64,10 +89,24 @@ impl ServerCore {
     }
 
     fn started(self: &Rc<Self>, token: Token, endpoint: Endpoint) {
-        self.listening.set(Some(Listening { token, endpoint }));
+        self.listening.set(Some(Listening { token: Some(token), endpoint }));
+        self.event_loop.servers.insert(token, Rc::clone(self));
+        self.begin_accepting();
+    }
+
+    /// Whoever asked for it in the background is told that the server listens, though it was done at once.
+    fn tell_listening_soon(self: &Rc<Self>) {
+        let server = Rc::downgrade(self);
+        self.event_loop.call_at(self.now(), move || {
+            if let Some(server) = server.upgrade().filter(|server| server.listening.get().is_some()) {
+                server.emit(&server.listening_changed, Ok(()));
+            }
+        });
+    }
+
+    pub(super) fn begin_accepting(self: &Rc<Self>) {
         #[cfg(feature = "metrics")]
         self.begin_metering();
-        self.event_loop.servers.insert(token, Rc::clone(self));
         self.acceptor.borrow_mut().started_listening();
         self.event_loop.driver.borrow().releases().add(self.ledger.bell());
         self.event_loop.make_room_to_wait();
@@ -77,8 +116,11 @@ impl ServerCore {
 
     /// The queue of the kernel; the overflows, which take longer to find out, are left out.
     pub(super) fn kernel_queue(&self) -> Option<KernelQueue> {
-        let listening = self.listening.get()?;
-        self.event_loop.driver.borrow().kernel_queue(listening.token)
+        if let Some(proxied) = self.proxied() {
+            return Some(proxied.queue());
+        }
+        let token = self.listening.get()?.token?;
+        self.event_loop.driver.borrow().kernel_queue(token)
     }
 
     /// The backlog, if the program has asked for a certain one.
@@ -100,17 +142,23 @@ impl ServerCore {
 
     /// Closes the listener; what is pending stays.
     pub(super) fn stop_listening(self: &Rc<Self>) {
+        let was_on = self.is_on();
+        self.end_proxied();
         if let Some(listening) = self.listening.take() {
             if self.acceptor.borrow().is_exhausted() {
                 self.note_end_of_episode();
             }
             self.acceptor.borrow_mut().stopped_listening();
             self.reserve.take();
-            self.event_loop.close(listening.token);
-            let member = self.member.take();
-            drop(member);
-            let entry = self.event_loop.servers.remove(listening.token);
-            drop(entry);
+            if let Some(token) = listening.token {
+                self.event_loop.close(token);
+                let member = self.member.take();
+                drop(member);
+                let entry = self.event_loop.servers.remove(token);
+                drop(entry);
+            }
+        }
+        if was_on {
             self.update_state();
         }
     }
@@ -142,8 +190,9 @@ impl TcpServer {
     pub(crate) fn accept_from(&self, descriptor: OwnedFd, queue: Option<&Arc<SharedQueue>>) -> Result<()> {
         let core = self.core();
         core.adopt(descriptor)?;
-        if let (Some(queue), Some(listening)) = (queue, core.listening.get()) {
-            core.event_loop.driver.borrow_mut().share_listener(listening.token);
+        let token = core.listening.get().and_then(|listening| listening.token);
+        if let (Some(queue), Some(token)) = (queue, token) {
+            core.event_loop.driver.borrow_mut().share_listener(token);
             core.member.replace(Some(queue.join(&core.ledger, core.event_loop.waker())));
             core.update_credit();
         }
@@ -200,7 +249,7 @@ impl TcpServer {
     ///
     /// It stays open as long as this is kept, also after [`close`](Self::close): keep it for a moment only.
     pub fn socket_descriptor(&self) -> Option<Rc<OwnedFd>> {
-        let token = self.core().listening.get()?.token;
+        let token = self.core().listening.get()?.token?;
         self.core().event_loop.driver.borrow().listener_descriptor(token)
     }
 
@@ -230,7 +279,8 @@ impl TcpServer {
     /// Address and port as `std` has them: `[::]:port` for a dual-stack listener. `None` when not listening.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         let listening = self.core().listening.get()?;
-        let address = self.core().event_loop.driver.borrow().local_address(listening.token);
+        let address =
+            listening.token.and_then(|token| self.core().event_loop.driver.borrow().local_address(token));
         let told =
             || Some(SocketAddr::new(listening.endpoint.address.to_ip_addr()?, listening.endpoint.port));
         address.or_else(told)

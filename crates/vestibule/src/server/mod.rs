@@ -18,6 +18,8 @@ mod listening;
 #[cfg(feature = "metrics")]
 mod metering;
 mod pausing;
+mod proxied;
+mod proxying;
 mod refusing;
 mod shared_queue;
 mod state;

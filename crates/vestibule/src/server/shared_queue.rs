@@ -186,8 +186,9 @@ impl ServerCore {
     /// A batch has ended in which so many were accepted.
     pub(super) fn note_batch(&self, number: u32) {
         let over = self.member.borrow().as_ref().is_some_and(|member| member.accepted(number));
-        if let (true, Some(listening)) = (over, self.listening.get()) {
-            self.event_loop.driver.borrow_mut().requeue(listening.token);
+        let token = self.listening.get().and_then(|listening| listening.token);
+        if let (true, Some(token)) = (over, token) {
+            self.event_loop.driver.borrow_mut().requeue(token);
         }
     }
 

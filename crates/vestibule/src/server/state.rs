@@ -10,7 +10,7 @@ pub enum ServerState {
     /// It does not listen: not yet, or no more.
     #[default]
     Closed,
-    /// It is about to listen.
+    /// It is about to listen; through a proxy that may take time, also again after the proxy was lost.
     Starting,
     /// It listens. That nobody is let in for now, because a limit is reached, does not change it.
     Listening,
@@ -47,7 +47,7 @@ impl ServerCore {
         if self.drain.borrow().is_some() {
             ServerState::Draining
         } else if self.listening.get().is_none() {
-            ServerState::Closed
+            if self.proxied.borrow().is_some() { ServerState::Starting } else { ServerState::Closed }
         } else if acceptor.is_paused() {
             ServerState::Paused
         } else if acceptor.is_exhausted() {

@@ -137,6 +137,10 @@ impl TcpServer {
     /// `SocketResource`: descriptors or memory ran out; told once until a connection is accepted again, which the server
     /// tries by itself when a descriptor is released here, and at least every 500 ms. `Unknown`: an error that the system
     /// does not document, treated alike. Others: the listener is broken, and the server has stopped listening.
+    ///
+    /// Of a server that listens through a proxy: why the proxy does not let clients come, such as `ProxyConnectionClosed` when
+    /// it was lost; told once, until as many [BINDs](crate::ListenOptions::proxy_binds) stand as are wanted. The server asks
+    /// again by itself, after 5 ms and then more, at least every 500 ms.
     #[must_use]
     pub fn accept_error(&self) -> &Signal<Self, SocketError> {
         &self.core.accept_error

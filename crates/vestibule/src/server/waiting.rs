@@ -3,7 +3,7 @@ use super::tcp_server::TcpServer;
 use crate::acceptor::{Course, Crowd, Until};
 use crate::driver::Interest;
 use crate::error::{Error, Operation, Result, SocketError};
-use crate::event_loop::{Also, later};
+use crate::event_loop::{Also, Wait, later};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ impl ServerCore {
         if !self.pending.borrow().is_empty() {
             return Ok(true);
         }
-        if self.listening.get().is_none() && self.drain.borrow().is_none() {
+        if !self.is_on() && self.drain.borrow().is_none() {
             let words = "the server is not listening";
             return Err(Error::said(Operation::WaitForNewConnection, SocketError::Operation, words));
         }
@@ -28,13 +28,7 @@ impl ServerCore {
                 return Ok(result);
             }
             self.update_credit();
-            let course = self.course();
-            let listener = self.listening.get().filter(|_| course.credit() > 0);
-            let interest = listener.map(|it| Interest::readable(it.token));
-            let also = self.also(course);
-            let ready = wait.look(interest.as_slice(), also, self.wake_up_at(course, also));
-            let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
-            if !ready.is_empty() {
+            if self.look_for_clients(&wait)? {
                 self.yields.set(false); // nobody else's turn comes in a wait
                 self.crowd.set(Crowd::default()); // and it lets in whoever is there
                 self.accept_batch();
@@ -50,6 +44,28 @@ impl ServerCore {
         }
     }
 
+    /// Waits until clients may be there who may be let in, or something else needs a look; tells whether they are there.
+    fn look_for_clients(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
+        let course = self.course();
+        let accepts = course.credit() > 0;
+        if accepts && self.has_proxied_client() {
+            return Ok(true);
+        }
+        let listener = self.listening.get().and_then(|listening| listening.token).filter(|_| accepts);
+        let mut interests: Vec<_> = listener.map(Interest::readable).into_iter().collect();
+        let mut also = self.also(course);
+        let mut wake_at = self.wake_up_at(course, also);
+        if let Some(needs) = self.proxied_needs() {
+            interests.extend(needs.interests);
+            also = if also == Also::Nothing { needs.also } else { also };
+            wake_at = [wake_at, needs.wake_at].into_iter().flatten().min();
+        }
+        let ready = wait.look(&interests, also, wake_at);
+        let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
+        self.go_on_binding(&ready, wait.now());
+        Ok(ready.iter().any(|found| Some(found.token) == listener))
+    }
+
     /// Does what this server has to do beside accepting, and tells whether there is nothing more to wait for.
     fn end_of_wait(self: &Rc<Self>, let_in_before: u64) -> Option<bool> {
         self.answer_requests();
@@ -59,7 +75,7 @@ impl ServerCore {
             return Some(true);
         }
         let drains = self.drain.borrow().is_some();
-        (self.gone.get() || (self.listening.get().is_none() && !drains)).then_some(false)
+        (self.gone.get() || (!self.is_on() && !drains)).then_some(false)
     }
 
     /// Whether other threads may have something to say to the server.

@@ -11,4 +11,4 @@ macro_rules! signal_arguments {
 }
 
 signal_arguments!(bool, char, f32, f64, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
-signal_arguments!(String, &'static str, Duration, SocketError);
+signal_arguments!(Result<(), SocketError>, String, &'static str, Duration, SocketError);

@@ -1,4 +1,4 @@
-use super::core::{Flag, NO_PEER};
+use super::core::Flag;
 use super::state::SocketState;
 use super::tcp_socket::TcpSocket;
 use crate::address::HostAddress;
@@ -7,21 +7,26 @@ use std::net::SocketAddr;
 impl TcpSocket {
     /// The peer's address and port, while there is a connection, and in the slots of `disconnected`.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.far_end().filter(|peer| !peer.ip().is_unspecified())
+    }
+
+    /// With an address that is unspecified where only the port is known.
+    fn far_end(&self) -> Option<SocketAddr> {
         let core = self.core();
-        let peer = match core.state.get() {
+        match core.state.get() {
             SocketState::Connected | SocketState::Closing => Some(core.peer.get()),
             SocketState::Unconnected if !core.has(Flag::GoneTold) => Some(core.peer.get()),
             _ => None,
-        };
-        peer.filter(|peer| *peer != NO_PEER)
+        }
     }
 
     /// The address and port on this side, while there is a connection, or when the socket is [bound](Self::bind). One
-    /// system call.
+    /// system call. Of a client that came through a proxy, the address that it came to.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         let core = self.core();
         if core.has_connection() {
-            return core.event_loop.driver.borrow().local_address(core.token());
+            let known = core.outgoing_if_any().and_then(|outgoing| outgoing.local.get());
+            return known.or_else(|| core.event_loop.driver.borrow().local_address(core.token()));
         }
         let bound = core.outgoing_if_any()?.bound.get().map(|bound| bound.local);
         bound.or_else(|| core.with_attempt(|attempt| attempt.local).flatten())
@@ -37,7 +42,7 @@ impl TcpSocket {
 
     /// The peer's port, 0 when there is no connection; the reference's `peerPort`.
     pub fn peer_port(&self) -> u16 {
-        self.peer_addr().map_or(0, |address| address.port())
+        self.far_end().map_or(0, |address| address.port())
     }
 
     /// The address on this side, `NULL` when there is no connection; the reference's `localAddress`. One system call.

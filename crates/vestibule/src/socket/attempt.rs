@@ -1,18 +1,28 @@
 use super::core::{Phase, SocketCore};
-use super::outgoing::{Attempt, Failure};
+use super::failure::Failure;
+use super::outgoing::Attempt;
+use super::route::Route;
 use super::telling::Step;
 use crate::connector::{Move, Race, interleaved};
 use crate::event_loop::later;
-use crate::resolver::{Lookup, literal};
 use rustix::io::Errno;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
 /// Making a connection. What comes of it is told by the loop, or in a wait, never in the call that begins it.
 impl SocketCore {
+    /// Begins to connect to a host, on the way that its proxies leave.
     pub(super) fn begin_connecting(self: &Rc<Self>, host: &str, port: u16) {
+        self.begin_attempt(host, port);
+        match self.route_to(host, port) {
+            Ok(route) => self.set_out(route),
+            Err(failure) => self.fail_soon(failure),
+        }
+    }
+
+    /// A new attempt, of which nothing is known but whom it is for.
+    pub(super) fn begin_attempt(self: &Rc<Self>, host: &str, port: u16) {
         self.note_attempt(Step::LookingUp); // what remains to be told of the last connection comes before
         self.forget_connection();
         let outgoing = self.outgoing();
@@ -21,75 +31,26 @@ impl SocketCore {
         outgoing.port.set(port);
         outgoing.end_when_connected.set(false);
         outgoing.failure.take();
+        outgoing.failure_text.set(None);
         let deadline = outgoing.limit.get().map(|limit| later(self.now(), limit));
         let local = outgoing.bound.get().map(|bound| bound.local);
         outgoing.attempt.replace(Some(Attempt::new(local, deadline)));
         outgoing.succeeded.set(false);
         self.phase.set(Phase::Connecting);
-        match self.addresses_at_once(host, port) {
-            Some(Ok(addresses)) => {
-                self.begin_race(&addresses);
-                if let Some(errno) = self.try_what_is_due() {
-                    self.fail_soon(Failure::System(errno));
-                }
-            }
-            Some(Err(error)) => self.fail_soon(Failure::NotFound(error)),
-            None => self.begin_lookup(host, port),
-        }
+    }
+
+    /// Looks for the first address that is needed.
+    pub(super) fn set_out(self: &Rc<Self>, route: Option<Box<Route>>) {
+        self.with_attempt(|attempt| attempt.route = route);
+        self.find_addresses();
     }
 
     pub(super) fn now(&self) -> Instant {
         self.event_loop.driver.borrow().now()
     }
 
-    /// The addresses of a host, if it takes no time to know them.
-    fn addresses_at_once(&self, host: &str, port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
-        match literal(host, port) {
-            Some(address) => Some(address.map(|address| vec![address])),
-            None => self.event_loop.driver.borrow().look_up(host, port),
-        }
-    }
-
-    fn begin_lookup(self: &Rc<Self>, host: &str, port: u16) {
-        let socket = Rc::downgrade(self);
-        let done = self.event_loop.channel(move |()| {
-            if let Some(socket) = socket.upgrade() {
-                socket.look_at_lookup();
-                socket.tell();
-            }
-        });
-        let done = move || _ = done.send(()); // a loop that is gone needs no answer
-        match Lookup::begin(host.to_owned(), port, done) {
-            Ok(lookup) => {
-                let deadline = self.with_attempt(|attempt| {
-                    attempt.lookup = Some(lookup);
-                    attempt.deadline
-                });
-                self.wake_at(deadline.flatten());
-            }
-            Err(error) => self.fail_soon(Failure::NotFound(error)),
-        }
-    }
-
-    /// Takes the answer to the question for the name, if it is there.
-    pub(super) fn look_at_lookup(self: &Rc<Self>) {
-        let answer = self.with_attempt(|attempt| {
-            let answer = attempt.lookup.as_ref()?.take()?;
-            attempt.lookup = None;
-            Some(answer)
-        });
-        match answer.flatten() {
-            Some(Ok(addresses)) => {
-                self.begin_race(&addresses);
-                self.advance();
-            }
-            Some(Err(error)) => self.give_up(Failure::NotFound(error)),
-            None => {}
-        }
-    }
-
     /// The caller begins the tries.
-    fn begin_race(self: &Rc<Self>, addresses: &[SocketAddr]) {
+    pub(super) fn begin_race(self: &Rc<Self>, addresses: &[SocketAddr]) {
         let now = self.now();
         let begun = self.with_attempt(|attempt| {
             let mut addresses = addresses.to_vec();
@@ -115,7 +76,7 @@ impl SocketCore {
     }
 
     /// Begins the tries that are due, and tells why none is left, if so.
-    fn try_what_is_due(self: &Rc<Self>) -> Option<Errno> {
+    pub(super) fn try_what_is_due(self: &Rc<Self>) -> Option<Errno> {
         loop {
             let now = self.now();
             let next = self.with_attempt(|attempt| match &mut attempt.race {
@@ -137,22 +98,28 @@ impl SocketCore {
     }
 
     /// The failure is told by the loop's next turn, or by a wait.
-    fn fail_soon(self: &Rc<Self>, failure: Failure) {
+    pub(super) fn fail_soon(self: &Rc<Self>, failure: Failure) {
         self.with_attempt(|attempt| attempt.failed = Some(failure));
         self.wake_at(Some(self.now()));
     }
 
     pub(super) fn give_up(self: &Rc<Self>, failure: Failure) {
+        let outgoing = self.outgoing();
+        let route = outgoing.attempt.borrow_mut().as_mut().and_then(|attempt| attempt.route.take());
+        outgoing.refused.set(failure.is_answer());
+        let error = failure.into_error(route.as_deref());
         self.cancel_connecting();
-        let (kind, error) = failure.into_parts();
+        let kind = error.kind();
         self.error.set(kind);
-        self.outgoing().failure.replace(Some(error));
+        outgoing.failure_text.set(Some((kind, error.error_string())));
+        outgoing.failure.replace(Some(error));
         self.note_attempt(Step::GaveUp);
         self.note_attempt(Step::Failure(kind));
     }
 
     /// The time of a wait is over.
     pub(super) fn give_up_waiting(self: &Rc<Self>) {
+        self.with_attempt(|attempt| attempt.route = None); // it is no time-out of the proxy's
         self.give_up(Failure::System(Errno::TIMEDOUT));
         let told_by_the_result = self.outgoing().failure.take();
         drop(told_by_the_result);
@@ -178,7 +145,7 @@ impl SocketCore {
     }
 
     /// Has the loop look at the attempt then; a wait of this socket looks by itself.
-    fn wake_at(self: &Rc<Self>, at: Option<Instant>) {
+    pub(super) fn wake_at(self: &Rc<Self>, at: Option<Instant>) {
         let earlier = self.with_attempt(|attempt| {
             attempt.wake_at = at;
             attempt.timer.take()

@@ -1,12 +1,12 @@
 use super::core::SocketCore;
 use super::tcp_socket::TcpSocket;
-use crate::driver::{Driver, Interest};
+use crate::driver::{Driver, Interest, Readiness};
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::{Also, EventLoop, Wait};
 use rustix::io::Errno;
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl SocketCore {
     fn connect_to_host(self: &Rc<Self>, host: &str, port: u16) -> Result<()> {
@@ -64,27 +64,45 @@ impl SocketCore {
 
     fn connecting_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<()> {
         self.look_at_lookup(); // the call that tells the answer may be behind the one that waits here
-        let looked = self.with_attempt(|attempt| {
+        let Some(needs) = self.attempt_needs() else { return Ok(()) };
+        let ready = wait.round(&needs.interests, needs.also, needs.wake_at);
+        let ready = ready.map_err(|error| Error::system(Operation::Wait, error))?;
+        self.go_on_connecting(&ready, wait.now());
+        Ok(())
+    }
+
+    /// What the attempt under way waits for.
+    pub(crate) fn attempt_needs(&self) -> Option<AttemptNeeds> {
+        let talk = self.talk_interest();
+        self.with_attempt(|attempt| {
             let also = if attempt.lookup.is_some() { Also::OtherThreads } else { Also::Nothing };
-            let tries: Vec<_> = attempt.running.iter().copied().map(Interest::writable).collect();
-            (tries, also, attempt.wake_at)
-        });
-        let Some((tries, also, wake_at)) = looked else { return Ok(()) };
-        let ready = wait.round(&tries, also, wake_at);
-        for found in ready.map_err(|error| Error::system(Operation::Wait, error))? {
-            let result = self.event_loop.driver.borrow_mut().finish_connecting(found.token);
-            match result {
-                Ok(peer) => self.connected(found.token, peer),
-                Err(Errno::AGAIN) => {}
-                Err(errno) if self.is_connecting() => self.attempt_failed(found.token, errno),
-                Err(_) => {}
+            let interests = match talk {
+                Some(talk) => vec![talk],
+                None => attempt.running.iter().copied().map(Interest::writable).collect(),
+            };
+            AttemptNeeds { interests, also, wake_at: attempt.wake_at }
+        })
+    }
+
+    /// A wait has found what of this may be the attempt's.
+    pub(crate) fn go_on_connecting(self: &Rc<Self>, ready: &[Readiness], now: Instant) {
+        for found in ready {
+            if self.talk_token() == Some(found.token) {
+                self.talk(*found);
+            } else if self.tries().contains(&found.token) {
+                let result = self.event_loop.driver.borrow_mut().finish_connecting(found.token);
+                match result {
+                    Ok(peer) => self.connected(found.token, peer),
+                    Err(Errno::AGAIN) => {}
+                    Err(errno) => self.attempt_failed(found.token, errno),
+                }
             }
         }
         self.look_at_lookup();
-        if self.is_connecting() && wake_at.is_some_and(|at| wait.now() >= at) {
+        let due = self.with_attempt(|attempt| attempt.wake_at.is_some_and(|at| now >= at));
+        if due == Some(true) {
             self.advance();
         }
-        Ok(())
     }
 
     /// How the last attempt ended.
@@ -93,9 +111,7 @@ impl SocketCore {
         let named = || named(&outgoing.host.borrow(), outgoing.port.get());
         let failure = outgoing.failure.take();
         match failure {
-            Some(error) => {
-                Err(Error::system(Operation::Connect, error).of_kind(self.error.get()).to(named()))
-            }
+            Some(error) => Err(error.to(named())),
             None if outgoing.succeeded.get() => Ok(()),
             None => {
                 let words = "no connection is being made; call connect_to_host first";
@@ -103,6 +119,14 @@ impl SocketCore {
             }
         }
     }
+}
+
+/// What an attempt to connect waits for.
+pub(crate) struct AttemptNeeds {
+    pub(crate) interests: Vec<Interest>,
+    pub(crate) also: Also,
+    /// When it is to be looked at though nothing happens.
+    pub(crate) wake_at: Option<Instant>,
 }
 
 /// A host and a port as one text.

@@ -116,7 +116,7 @@ impl SocketCore {
     pub(super) const WRITE_LIMIT: u32 = 64 << 20;
 
     /// A socket that is not connected.
-    pub(super) fn new(event_loop: &Rc<LoopCore>) -> Rc<Self> {
+    pub(crate) fn new(event_loop: &Rc<LoopCore>) -> Rc<Self> {
         Rc::new(Self::bare(event_loop, Token::NOWHERE, NO_PEER, Phase::Closed))
     }
 
@@ -194,6 +194,9 @@ impl SocketCore {
         }
         self.set(Flag::Draining, false);
         self.set(Flag::DrainUntold, false);
+        if let Some(outgoing) = self.outgoing_if_any() {
+            outgoing.local.set(None);
+        }
         self.end_reason.set(None);
         self.token.set(Token::NOWHERE);
         self.granted.set(0);

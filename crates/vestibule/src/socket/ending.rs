@@ -67,6 +67,9 @@ impl SocketCore {
 
     /// The peer sends nothing more, and all it sent was received.
     pub(crate) fn peer_ended(self: &Rc<Self>) {
+        if self.is_connecting() && self.proxy_ended() {
+            return;
+        }
         if !self.has_connection() || self.set(Flag::InputEnded, true) {
             return;
         }

@@ -60,8 +60,10 @@ impl SocketCore {
 
     /// The loop received something: lends it to the slots of `ready_read` and keeps what they leave.
     pub(crate) fn deliver(self: &Rc<Self>, mut buffer: Box<ReadBuffer>) {
-        if self.phase.get() == Phase::Ending {
-            buffer.truncate(self.room_while_ending());
+        match self.phase.get() {
+            Phase::Open | Phase::Closed => {}
+            Phase::Ending => buffer.truncate(self.room_while_ending()),
+            Phase::Connecting => return self.deliver_from_proxy(buffer),
         }
         if buffer.is_empty() {
             return self.event_loop.buffers.give_read_buffer(buffer);
@@ -83,7 +85,7 @@ impl SocketCore {
     }
 
     /// The reference does not tell it inside itself.
-    fn tell_ready_read(self: &Rc<Self>) {
+    pub(super) fn tell_ready_read(self: &Rc<Self>) {
         if self.set(Flag::Delivering, true) {
             return self.update_reading();
         }

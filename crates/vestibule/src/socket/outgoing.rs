@@ -1,14 +1,15 @@
+use super::failure::Failure;
+use super::route::Route;
 use super::telling::Step;
 use crate::admission::Ledger;
 use crate::connector::Race;
 use crate::driver::{SocketOption, SocketOptions, Token};
-use crate::error::{Operation, SocketError};
+use crate::error::{Error, SocketError};
 use crate::event_loop::{EventLoop, TimerId};
+use crate::proxy::NetworkProxy;
 use crate::resolver::Lookup;
-use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,9 +26,19 @@ pub(super) struct Outgoing {
     /// Options for each connection that is made.
     pub(super) options: RefCell<SocketOptions>,
     pub(super) bound: Cell<Option<Bound>>,
+    /// The proxy of the socket's own, unless it is the application's.
+    pub(super) proxy: RefCell<NetworkProxy>,
+    /// What protocol will be spoken, for whoever chooses a proxy.
+    pub(super) protocol_tag: RefCell<String>,
     pub(super) attempt: RefCell<Option<Attempt>>,
     /// Why the last attempt failed.
-    pub(super) failure: RefCell<Option<io::Error>>,
+    pub(super) failure: RefCell<Option<Error>>,
+    /// Whether a proxy has refused what it was asked for.
+    pub(super) refused: Cell<bool>,
+    /// The same in the reference's words.
+    pub(super) failure_text: Cell<Option<(SocketError, &'static str)>>,
+    /// What a client that came through a proxy connected to, which the system does not know.
+    pub(super) local: Cell<Option<SocketAddr>>,
     /// What is to be told of all this.
     pub(super) steps: RefCell<VecDeque<Step>>,
     /// Whether the last attempt has made a connection.
@@ -61,25 +72,8 @@ pub(super) struct Attempt {
     pub(super) timer: Option<TimerId>,
     /// It failed before anything could be tried, which is still to be told.
     pub(super) failed: Option<Failure>,
-}
-
-/// Why an attempt is over.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The host's addresses could not be found, or looked for.
-    NotFound(io::Error),
-    System(Errno),
-}
-
-impl Failure {
-    pub(super) fn into_parts(self) -> (SocketError, io::Error) {
-        let error = match self {
-            Self::System(errno) => errno.into(),
-            Self::NotFound(error) if Errno::from_io_error(&error).is_some() => error,
-            Self::NotFound(error) => return (SocketError::HostNotFound, error),
-        };
-        (SocketError::from_io(&error, Operation::Connect), error)
-    }
+    /// The proxy that it goes through.
+    pub(super) route: Option<Box<Route>>,
 }
 
 impl Outgoing {
@@ -97,8 +91,13 @@ impl Default for Outgoing {
             limit: Cell::new(Some(Self::LIMIT)),
             options: RefCell::new(options),
             bound: Cell::default(),
+            proxy: RefCell::default(),
+            protocol_tag: RefCell::default(),
             attempt: RefCell::default(),
             failure: RefCell::default(),
+            refused: Cell::default(),
+            failure_text: Cell::default(),
+            local: Cell::default(),
             steps: RefCell::default(),
             succeeded: Cell::default(),
             end_when_connected: Cell::default(),
@@ -119,6 +118,7 @@ impl Attempt {
             wake_at: None,
             timer: None,
             failed: None,
+            route: None,
         }
     }
 }

@@ -100,6 +100,9 @@ impl SocketCore {
     /// driver has no room for leaves when it tells that it has.
     pub(crate) fn push_out(self: &Rc<Self>) -> usize {
         if !self.has_connection() {
+            if self.is_connecting() {
+                self.say(); // to a proxy, if there is one
+            }
             return 0;
         }
         let mut sent = 0;

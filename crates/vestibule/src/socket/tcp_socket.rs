@@ -91,7 +91,10 @@ impl TcpSocket {
 
     /// The last error in the reference's English text; the reference's `errorString`.
     pub fn error_string(&self) -> &'static str {
-        self.error().text()
+        let of_attempt = self.core.outgoing_if_any().and_then(|outgoing| outgoing.failure_text.get());
+        of_attempt
+            .filter(|(kind, _)| *kind == self.error())
+            .map_or_else(|| self.error().text(), |(_, text)| text)
     }
 
     /// A handle that does not keep the connection open: what slots of other objects should capture.

@@ -1,4 +1,5 @@
 use super::core::{Phase, SocketCore};
+use super::failure::Failure;
 use super::telling::Step;
 use crate::driver::Token;
 use rustix::io::Errno;
@@ -61,12 +62,15 @@ impl SocketCore {
     }
 
     pub(super) fn attempt_failed(self: &Rc<Self>, token: Token, errno: Errno) {
+        if self.talk_token() == Some(token) {
+            return self.give_up(Failure::System(errno));
+        }
         self.drop_try(token);
         self.note_failed_try(errno);
         self.advance();
     }
 
-    /// A try has succeeded: it is the connection, and the others end.
+    /// A try has succeeded: it is the connection, to the host or to the proxy, and the others end.
     pub(crate) fn connected(self: &Rc<Self>, token: Token, peer: SocketAddr) {
         let tries = self.tries();
         if !tries.contains(&token) {
@@ -75,6 +79,13 @@ impl SocketCore {
         for loser in tries.into_iter().filter(|running| *running != token) {
             self.drop_try(loser);
         }
+        if !self.begin_talk(token) {
+            self.established(token, peer);
+        }
+    }
+
+    /// The connection is the program's.
+    pub(super) fn established(self: &Rc<Self>, token: Token, peer: SocketAddr) {
         self.end_attempt();
         self.token.set(token);
         self.peer.set(peer);
