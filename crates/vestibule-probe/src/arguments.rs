@@ -20,6 +20,10 @@ impl<'a> Arguments<'a> {
         self.optional(at).ok_or_else(|| Failure::Malformed(format!("argument {} is missing", at + 1)))
     }
 
+    pub(crate) fn words(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.0.iter().copied()
+    }
+
     pub(crate) fn number<T: FromStr>(&self, at: usize) -> Result<T, Failure> {
         read(self.word(at)?, "a number that fits")
     }

@@ -9,6 +9,8 @@ use crate::server::Server;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 use vestibule::{EventLoop, TcpSocket};
 
@@ -22,6 +24,8 @@ pub(crate) struct Probe {
     pub(crate) fillers: Fillers,
     /// The far ends of what servers were to adopt: kept open, so that nothing but the descriptor's kind matters.
     pub(crate) far_ends: Vec<OwnedFd>,
+    /// How often the last factory of proxies was asked.
+    pub(crate) factory_calls: Arc<AtomicUsize>,
 }
 
 impl Probe {
@@ -33,6 +37,7 @@ impl Probe {
             clients: HashMap::new(),
             fillers: Fillers::default(),
             far_ends: Vec::new(),
+            factory_calls: Arc::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::arguments::read;
 use crate::failure::Failure;
-use vestibule::{HostAddress, SocketError, SocketState};
+use vestibule::{HostAddress, ProxyType, SocketError, SocketState};
 
 /// Data of more bytes than this prints as a number.
 const LONGEST: usize = 64;
@@ -61,6 +61,19 @@ pub(crate) fn read_address(word: &str) -> Result<HostAddress, Failure> {
         "localhost" => HostAddress::LOCALHOST,
         "localhost6" => HostAddress::LOCALHOST_IPV6,
         _ => read(word, "an address")?,
+    })
+}
+
+/// The type of proxy that a scenario's word means.
+pub(crate) fn read_proxy_type(word: &str) -> Result<ProxyType, Failure> {
+    Ok(match word {
+        "default" => ProxyType::Default,
+        "none" => ProxyType::None,
+        "socks5" => ProxyType::Socks5,
+        "http" => ProxyType::Http,
+        "httpcaching" => ProxyType::HttpCaching,
+        "ftpcaching" => ProxyType::FtpCaching,
+        _ => return Err(Failure::Malformed(format!("`{word}` is no type of proxy"))),
     })
 }
 

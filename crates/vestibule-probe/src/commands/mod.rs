@@ -5,6 +5,7 @@ mod clients;
 mod connections;
 mod listening;
 mod process;
+mod proxies;
 mod slots;
 mod taking;
 mod transfer;
@@ -19,7 +20,7 @@ pub(crate) type Command = fn(&mut Probe, &Arguments<'_>) -> Answer;
 /// Commands by name.
 type Table = &'static [(&'static str, Command)];
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     listening::COMMANDS,
     adopting::COMMANDS,
     taking::COMMANDS,
@@ -28,6 +29,7 @@ const TABLES: [Table; 8] = [
     transfer::COMMANDS,
     connections::COMMANDS,
     process::COMMANDS,
+    proxies::COMMANDS,
 ];
 
 /// The command of this name.

@@ -1,18 +1,11 @@
-use super::core::{Listening, Pending, ServerCore};
+use super::arriving::AcceptedClient;
+use super::core::{Pending, ServerCore};
 use super::incoming_connection::IncomingConnection;
-use super::proxied::ProxiedClient;
 use crate::acceptor::{Course, Crowd};
-use crate::address::Kind;
-use crate::admission::{Count, RefusalReason, Reservation};
-use crate::driver::Transport;
+use crate::admission::{Count, Reservation};
 use rustix::io::Errno;
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-/// Of how many connections one is asked how long it has waited in the kernel's queue.
-const SAMPLED: u64 = 64;
 
 impl ServerCore {
     /// Accepts the clients that wait, as far as the acceptor allows.
@@ -97,20 +90,6 @@ impl ServerCore {
         }
     }
 
-    /// Accepts the next client: from the kernel's queue, or of those that have come through the proxy.
-    fn accept_next(self: &Rc<Self>, listening: Listening) -> Result<AcceptedClient, Errno> {
-        if let Some(token) = listening.token {
-            let (transport, peer) = self.event_loop.driver.borrow_mut().accept(token)?;
-            return Ok(AcceptedClient { transport, peer, local: self.local_address(), came: None });
-        }
-        let client = self.next_proxied_client().ok_or(Errno::AGAIN)?;
-        let ProxiedClient { transport, peer, local, came, .. } = client;
-        if self.hook.borrow().is_some() {
-            transport.make_blocking()?;
-        }
-        Ok(AcceptedClient { transport, peer, local: Some(local), came: Some(came) })
-    }
-
     /// A client was accepted, whatever becomes of it.
     fn note_accept(self: &Rc<Self>) {
         let recovered = self.acceptor.borrow_mut().accepted(self.event_loop.turn_number());
@@ -178,55 +157,6 @@ impl ServerCore {
         let pending = self.pending.borrow().len() as u64;
         self.ledger.write(|counts| counts.set(Count::Pending, pending));
     }
-
-    /// Why a connection is not worth having, if it is not.
-    fn look_at_arrival(&self, client: &AcceptedClient) -> Option<RefusalReason> {
-        let admission = self.admission.borrow();
-        let limits = admission.limits();
-        let sampled = self.acceptor.borrow().accepted_in_all() % SAMPLED == 1;
-        if !limits.looks_at_arrivals() && !sampled {
-            return None;
-        }
-        let mut arrival = self.event_loop.driver.borrow().arrival(&client.transport)?;
-        if let Some(came) = client.came {
-            arrival.age = Some(self.now().saturating_duration_since(came)); // the connection is older
-        }
-        if let Some(age) = arrival.age {
-            self.count_age(age);
-        }
-        if limits.skip_dead && arrival.dead {
-            return Some(RefusalReason::Dead);
-        }
-        limits.queue_age.filter(|most| arrival.age > Some(*most)).map(|_| RefusalReason::TooOld)
-    }
-
-    fn count_age(&self, age: Duration) {
-        let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        self.ledger.write(|counts| {
-            counts.add(Count::AgesMeasured, 1);
-            counts.set(Count::AgesTogether, counts.get(Count::AgesTogether).saturating_add(age));
-            counts.set(Count::GreatestAge, counts.get(Count::GreatestAge).max(age));
-        });
-    }
-
-    /// The address on this side of accepted connections, if it is one for all.
-    fn local_address(&self) -> Option<SocketAddr> {
-        let endpoint = self.endpoint();
-        match endpoint.address.0 {
-            Kind::V4(address) if !address.is_unspecified() => Some((address, endpoint.port).into()),
-            _ => None,
-        }
-    }
-}
-
-/// A client that was accepted and is not let in yet.
-struct AcceptedClient {
-    transport: Transport,
-    peer: SocketAddr,
-    /// The address on this side, if it is known.
-    local: Option<SocketAddr>,
-    /// When it came, if through a proxy.
-    came: Option<Instant>,
 }
 
 /// A batch of accepts, counted when it ends, also by a panic.

@@ -2,6 +2,8 @@
 
 mod accepting;
 mod answer;
+mod arriving;
+mod binding;
 mod children;
 mod core;
 mod credit;
@@ -22,6 +24,7 @@ mod proxied;
 mod proxying;
 mod refusing;
 mod shared_queue;
+mod starting;
 mod state;
 mod tcp_server;
 #[cfg(all(test, vestibule_loom))]
