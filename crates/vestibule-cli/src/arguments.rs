@@ -34,9 +34,13 @@ pub(crate) struct Fortune {
 /// What all servers have.
 #[derive(Args, Debug)]
 pub(crate) struct Service {
-    /// Where to listen: an IP address and a port, `*` for all addresses, port 0 for a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7777")]
-    pub(crate) listen: Endpoint,
+    /// Where to listen: an IP address and a port, `*` for all addresses, port 0 for a free one [default: 127.0.0.1:7777, with
+    /// --proxy *:0]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<Endpoint>,
+
+    #[command(flatten)]
+    pub(crate) proxy: Proxy,
 
     /// Serve with so many threads, which share limits and clients; 0 is one for each core.
     #[arg(long, value_name = "NUMBER", default_value = "1")]
@@ -69,6 +73,20 @@ pub(crate) struct Service {
     /// Log a line for each connection, and for each that is refused, on standard error.
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// The proxy that listens.
+#[derive(Args, Debug)]
+pub(crate) struct Proxy {
+    /// Have a SOCKS5 proxy listen, and let its clients in: `socks5://USER:PASSWORD@HOST:PORT`. A password can also come from the
+    /// environment variable VESTIBULE_PROXY_PASSWORD; on the command line everybody on this machine can see it.
+    // A text, so that no complaint repeats the password.
+    #[arg(long = "proxy", value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// A file whose first line is the password for the proxy.
+    #[arg(long = "proxy-password-file", value_name = "FILE", requires = "url")]
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// A time such as `500ms`, `10s`, `5m`, `1h`; a number alone is seconds.

@@ -3,7 +3,9 @@
 mod arguments;
 mod echo;
 mod fortune;
+mod front;
 mod output;
+mod proxy;
 mod service;
 
 use arguments::{Arguments, Command};

@@ -52,6 +52,7 @@ fn application_factory(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
     done()
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "commands answer so")]
 fn factory_calls(probe: &mut Probe, _: &Arguments<'_>) -> Answer {
     Ok(probe.factory_calls.load(Ordering::Relaxed).to_string())
 }

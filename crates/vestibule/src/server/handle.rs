@@ -170,11 +170,15 @@ impl TcpServer {
     }
 
     /// The queue in which the kernel keeps clients until they are accepted: how long it is, how long it may get, and
-    /// whether it has overflowed. `None` when the server does not listen, or the system does not tell.
+    /// whether it has overflowed. `None` when the server does not listen, or the system does not tell. Through a proxy: of the
+    /// [BINDs](crate::ListenOptions::proxy_binds), how many have a client that is not accepted.
     ///
     /// The overflows are read from a file in `/proc`, which takes a dozen system calls, and a descriptor for a moment.
     pub fn kernel_queue(&self) -> Option<KernelQueue> {
         let queue = self.core().kernel_queue()?;
+        if self.core().proxied().is_some() {
+            return Some(queue);
+        }
         let overflows = self.core().event_loop.driver.borrow().queue_overflows();
         Some(KernelQueue { overflows, ..queue })
     }
