@@ -2,14 +2,15 @@
 
 use crate::acceptor::tests::model::{Model, command_of};
 use crate::admission::fuzz_sources;
+use crate::proxy::fuzz_proxies;
 use crate::{Endpoint, HostAddress, Subnet};
 
 /// A target, by the name of its corpus.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 3] =
-    [("acceptor", acceptor), ("addresses", addresses), ("sources", fuzz_sources)];
+pub const TARGETS: [Target; 4] =
+    [("acceptor", acceptor), ("addresses", addresses), ("proxies", fuzz_proxies), ("sources", fuzz_sources)];
 
 /// Commands to the acceptor, three bytes each: it decides as the naive model.
 #[allow(clippy::panic, reason = "that is how a fuzzer is told")]

@@ -165,6 +165,13 @@ impl Bindings {
         BindFailed { lost, tell: earlier.is_none() }
     }
 
+    /// The BINDs that have no client are given up.
+    pub(crate) fn give_up(&mut self) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.state != State::HasClient) {
+            lane.state = State::Idle;
+        }
+    }
+
     /// Where clients can come to now, the server's own address first.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = Endpoint> + '_ {
         self.lanes.iter().filter(|lane| lane.state == State::Stands).filter_map(|lane| lane.last)

@@ -44,7 +44,7 @@ impl HttpConnect {
 
     /// What comes behind the head is the peer's, and more than that cannot be known before.
     pub(super) fn wants(&self) -> usize {
-        if self.done { 0 } else { LONGEST }
+        if self.done { 0 } else { LONGEST.saturating_sub(self.head.len()) }
     }
 
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<(usize, Progress), ProxyRefusal> {

@@ -17,6 +17,11 @@ mod socks5;
 mod socks5_reply;
 mod system;
 
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
+#[cfg(test)]
+mod tests;
+
 pub use capabilities::ProxyCapabilities;
 pub use factory::NetworkProxyFactory;
 pub use network_proxy::NetworkProxy;
@@ -25,6 +30,8 @@ pub use query::{NetworkProxyQuery, ProxyQueryType};
 
 pub(crate) use bindings::{BindFailed, Bindings, NextBind};
 pub(crate) use choice::{Way, way_to_connect, way_to_listen};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::fuzz_proxies;
 pub(crate) use handshake::{Handshake, Progress};
 pub(crate) use query::is_this_host;
 pub(crate) use refusal::ProxyRefusal;

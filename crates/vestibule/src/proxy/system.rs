@@ -66,7 +66,7 @@ mod tests {
         ]);
         let query = NetworkProxyQuery::for_socket("there.example", 80);
         let socks5 = NetworkProxy::new(ProxyType::Socks5, "all", 3);
-        assert_eq!(proxies_of(&all, &query), [socks5.clone()]);
+        assert_eq!(proxies_of(&all, &query), std::slice::from_ref(&socks5));
         assert_eq!(proxies_of(&all, &NetworkProxyQuery::for_server(0)), [socks5]);
         for (tag, host, port) in [("http", "web", 1), ("FTP", "files", 2), ("https", "web", 1)] {
             let proxy = NetworkProxy::new(ProxyType::Http, host, port);

@@ -167,11 +167,10 @@ impl ServerCore {
     fn client_came(self: &Rc<Self>, lane: usize) {
         let Some(proxied) = self.proxied() else { return };
         let Some(socket) = proxied.lane(lane) else { return };
-        if let Some((transport, peer, local)) = socket.take_client() {
-            let client = ProxiedClient { lane, transport, peer, local, came: self.now() };
-            proxied.clients.borrow_mut().push_back(client);
-            proxied.bindings.borrow_mut().client_came(lane);
-        }
+        let Some((transport, peer, local)) = socket.take_client() else { return };
+        let client = ProxiedClient { lane, transport, peer, local, came: self.now() };
+        proxied.clients.borrow_mut().push_back(client);
+        proxied.bindings.borrow_mut().client_came(lane);
         proxied.set_lane(lane, None);
         if !self.accepting.get() {
             self.accept_batch();

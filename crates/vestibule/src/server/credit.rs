@@ -51,7 +51,7 @@ impl ServerCore {
         if let Some(token) = listening.token {
             self.event_loop.driver.borrow_mut().grant_accepts(token, granted, blocking);
         }
-        let accepts_later = granted && !self.accepting.get() && self.has_proxied_client();
+        let accepts_later = granted && self.has_proxied_client(); // whom no driver tells of
         match course {
             _ if accepts_later && !self.resting.replace(true) => {
                 self.event_loop.add_resting(Rc::downgrade(self));

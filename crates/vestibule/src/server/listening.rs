@@ -46,7 +46,8 @@ impl TcpServer {
         self.core().adopt(descriptor)
     }
 
-    /// The listening descriptor, while the server listens; the reference's `socketDescriptor`.
+    /// The listening descriptor, while the server listens; the reference's `socketDescriptor`. None through a proxy, which has
+    /// it.
     ///
     /// It stays open as long as this is kept, also after [`close`](Self::close): keep it for a moment only.
     pub fn socket_descriptor(&self) -> Option<Rc<OwnedFd>> {

@@ -93,6 +93,7 @@ impl Proxied {
 
     /// Gives up the BINDs that have no client.
     pub(super) fn close_lanes(&self) {
+        self.bindings.borrow_mut().give_up();
         let lanes: Vec<_> = self.lanes.borrow_mut().iter_mut().map(Option::take).collect();
         drop(lanes);
     }

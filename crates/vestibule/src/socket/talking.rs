@@ -118,6 +118,7 @@ impl SocketCore {
     fn reached(self: &Rc<Self>) {
         let ends = self.with_route(|route| Some((route.talk.as_ref()?.token, route.far_end(NO_PEER))));
         if let Some((token, peer)) = ends.flatten() {
+            self.event_loop.driver.borrow_mut().grant_bytes(token, 0); // as much as the socket grants
             self.established(token, peer);
         }
     }
