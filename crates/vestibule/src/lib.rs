@@ -146,4 +146,6 @@ mod guide {
     struct ComingFromQt;
     #[doc = include_str!("../../../docs/workers.md")]
     struct Workers;
+    #[doc = include_str!("../../../docs/proxies.md")]
+    struct Proxies;
 }
