@@ -1,5 +1,5 @@
 use super::rate::Rate;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, RefusalReason};
 use super::shared_limit::SharedLimit;
 use super::sources::SourceLimits;
 use crate::address::Subnet;
@@ -170,6 +170,18 @@ impl Limits {
     /// Whether clients over a limit for all are refused.
     pub(crate) fn refuses(&self) -> bool {
         matches!(self.over, OverLimit::Refuse(_))
+    }
+
+    /// What a client gets that is not let in for this reason.
+    pub(crate) fn refusal_for(&self, reason: RefusalReason) -> Refusal {
+        match (reason, &self.over) {
+            (RefusalReason::Dead, _) => Refusal::Close,
+            (
+                RefusalReason::TooManyConnections | RefusalReason::SharedLimit | RefusalReason::TooFast,
+                OverLimit::Refuse(refusal),
+            ) => refusal.clone(),
+            _ => self.refusal.clone(),
+        }
     }
 
     /// Whether a connection is looked at before it is let in.

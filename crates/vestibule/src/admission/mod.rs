@@ -5,6 +5,7 @@
 
 mod bell;
 mod count;
+mod events;
 mod group;
 mod ledger;
 mod limits;

@@ -124,11 +124,7 @@ impl ServerCore {
 
     /// Hands a connection to the hook, or appends it; then tells it.
     fn let_in(self: &Rc<Self>, connection: IncomingConnection) {
-        let open = self.ledger.open() as u64;
-        self.ledger.write(|counts| {
-            counts.add(Count::Accepted, 1);
-            counts.set(Count::MostOpen, counts.get(Count::MostOpen).max(open));
-        });
+        self.ledger.count_let_in();
         let hook = self.hook.borrow().clone();
         match hook {
             Some(hook) => {

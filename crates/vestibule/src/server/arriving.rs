@@ -1,12 +1,12 @@
 use super::core::{Listening, ServerCore};
 use super::proxied::ProxiedClient;
 use crate::address::Kind;
-use crate::admission::{Count, RefusalReason};
+use crate::admission::RefusalReason;
 use crate::driver::Transport;
 use rustix::io::Errno;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Of how many connections one is asked how long it has waited in the kernel's queue.
 const SAMPLED: u64 = 64;
@@ -50,21 +50,12 @@ impl ServerCore {
             arrival.age = Some(self.now().saturating_duration_since(came)); // the connection is older
         }
         if let Some(age) = arrival.age {
-            self.count_age(age);
+            self.ledger.count_age(age);
         }
         if limits.skip_dead && arrival.dead {
             return Some(RefusalReason::Dead);
         }
         limits.queue_age.filter(|most| arrival.age > Some(*most)).map(|_| RefusalReason::TooOld)
-    }
-
-    fn count_age(&self, age: Duration) {
-        let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        self.ledger.write(|counts| {
-            counts.add(Count::AgesMeasured, 1);
-            counts.set(Count::AgesTogether, counts.get(Count::AgesTogether).saturating_add(age));
-            counts.set(Count::GreatestAge, counts.get(Count::GreatestAge).max(age));
-        });
     }
 
     /// The address on this side of accepted connections, if it is one for all.

@@ -2,9 +2,8 @@ use super::core::{Listening, ServerCore};
 use super::listen_options::ListenOptions;
 use super::proxied::{Proxied, ProxiedClient, ProxiedNeeds};
 use super::state::ServerState;
-use crate::acceptor::Chance;
+use crate::acceptor::{AcceptErrorClass, Chance};
 use crate::address::Endpoint;
-use crate::admission::Count;
 use crate::driver::Readiness;
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::Also;
@@ -228,8 +227,11 @@ impl ServerCore {
 
     fn note_bind_failure(&self, error: &Error, outcome: BindFailed) {
         let resources = error.kind() == SocketError::SocketResource;
-        let count = if resources { Count::ResourceErrors } else { Count::UnknownErrors };
-        self.ledger.write(|counts| counts.add(count, 1));
+        self.ledger.count_failure(if resources {
+            AcceptErrorClass::Resources
+        } else {
+            AcceptErrorClass::Unknown
+        });
         if outcome.tell {
             crate::log::warning!("{error}; the server will ask the proxy again by itself");
             self.note(error.kind(), error.error_string());

@@ -1,5 +1,5 @@
+use super::order::Order;
 use super::state::ServerState;
-use super::tcp_server::TcpServer;
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,14 +7,11 @@ use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-/// A call that a server is to make on its own thread.
-pub(super) type Request = Box<dyn FnOnce(&TcpServer) + Send>;
-
-/// Where other threads leave requests for a server, and see its state.
+/// Where other threads leave orders for a server, and see its state.
 pub(super) struct Desk {
     waker: Waker,
     pub(super) home: ThreadId,
-    /// Whether somebody may leave requests at all, so that waits must look.
+    /// Whether somebody may leave orders at all, so that waits must look.
     staffed: AtomicBool,
     board: Mutex<Board>,
     changed: Condvar,
@@ -22,7 +19,7 @@ pub(super) struct Desk {
 
 #[derive(Default)]
 struct Board {
-    requests: VecDeque<Request>,
+    orders: VecDeque<Order>,
     state: ServerState,
     closed: bool,
 }
@@ -38,7 +35,7 @@ impl Desk {
         }
     }
 
-    /// Requests are made, dropped and run outside of this lock.
+    /// Orders are made, dropped and carried out outside of this lock.
     fn board(&self) -> MutexGuard<'_, Board> {
         lock(&self.board)
     }
@@ -51,26 +48,26 @@ impl Desk {
         self.staffed.load(Ordering::Relaxed)
     }
 
-    /// Leaves a request, which comes back when the server is gone.
-    pub(super) fn leave(&self, request: Request) -> Result<(), Request> {
+    /// Leaves an order, which comes back when the server is gone.
+    pub(super) fn leave(&self, order: Order) -> Result<(), Order> {
         {
             let mut board = self.board();
             if board.closed {
-                return Err(request);
+                return Err(order);
             }
-            board.requests.push_back(request);
+            board.orders.push_back(order);
         }
         self.waker.wake_by_ref();
         Ok(())
     }
 
-    pub(super) fn take(&self) -> Option<Request> {
-        self.board().requests.pop_front()
+    pub(super) fn take(&self) -> Option<Order> {
+        self.board().orders.pop_front()
     }
 
-    /// How many requests wait.
+    /// How many orders wait.
     pub(super) fn waiting(&self) -> usize {
-        if self.is_staffed() { self.board().requests.len() } else { 0 }
+        if self.is_staffed() { self.board().orders.len() } else { 0 }
     }
 
     pub(super) fn state(&self) -> ServerState {
@@ -101,7 +98,7 @@ impl Desk {
         let left = {
             let mut board = self.board();
             board.closed = true;
-            std::mem::take(&mut board.requests)
+            std::mem::take(&mut board.orders)
         };
         self.changed.notify_all();
         drop(left);

@@ -1,7 +1,8 @@
 use super::core::{Pending, ServerCore};
+use super::drain_account::DrainAccount;
 use super::drain_report::{DrainOptions, DrainReport};
 use super::tcp_server::TcpServer;
-use crate::admission::{Count, DrainPhase};
+use crate::admission::DrainPhase;
 use crate::event_loop::later;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -14,35 +15,12 @@ pub(super) type Done = Box<dyn FnOnce(&DrainReport)>;
 
 /// A drain under way.
 pub(super) struct Drain {
-    began: Instant,
+    account: DrainAccount,
     deadline: Instant,
-    /// What was counted when it began.
-    open: u64,
-    before: Counted,
-    left_in_queue: u64,
     done: Vec<Done>,
 }
 
-/// What a drain's report is the difference of.
-#[derive(Clone, Copy)]
-struct Counted {
-    accepted: u64,
-    refused: u64,
-    idle: u64,
-    cut: u64,
-}
-
 impl ServerCore {
-    fn counted(&self) -> Counted {
-        let get = |count| self.ledger.get(count);
-        Counted {
-            accepted: get(Count::Accepted),
-            refused: self.ledger.refused(),
-            idle: get(Count::EndedIdle),
-            cut: get(Count::Cut),
-        }
-    }
-
     /// Begins to drain, or brings the deadline of the drain under way forward.
     pub(super) fn drain(self: &Rc<Self>, options: DrainOptions, done: Option<Done>) {
         let deadline = later(self.now(), options.deadline);
@@ -53,14 +31,10 @@ impl ServerCore {
         }
         let queue = self.kernel_queue();
         let drain = Drain {
-            began: self.now(),
+            account: DrainAccount::open(&self.ledger, self.now()),
             deadline,
-            open: self.ledger.open() as u64,
-            before: self.counted(),
-            left_in_queue: 0,
             done: done.into_iter().collect(),
         };
-        self.ledger.take_cut_peers();
         self.drain.replace(Some(drain));
         self.end_binding();
         if self.listening.get().is_none() {
@@ -114,7 +88,7 @@ impl ServerCore {
         let in_vain = !self.acceptor.borrow().has_drained_queue();
         let queue = self.kernel_queue();
         if let (Some(drain), Some(queue), true) = (&mut *self.drain.borrow_mut(), queue, in_vain) {
-            drain.left_in_queue = queue.depth.into();
+            drain.account.left_in_queue = queue.depth.into();
         }
     }
 
@@ -150,25 +124,9 @@ impl ServerCore {
 
     fn finish_drain(self: &Rc<Self>) {
         let Some(drain) = self.drain.take() else { return };
-        let (now, counted) = (self.now(), self.counted());
         self.ledger.set_phase(DrainPhase::None);
         self.acceptor.borrow_mut().end_drain();
-        let let_in = counted.accepted - drain.before.accepted;
-        let (idle, cut) = (counted.idle - drain.before.idle, counted.cut - drain.before.cut);
-        // Those that were ended and linger elsewhere are counted as what they are.
-        let others = (drain.open + let_in).saturating_sub(idle + cut);
-        let out_of_reach = others.min(self.ledger.open() as u64);
-        let report = DrainReport {
-            ended: others - out_of_reach,
-            idle,
-            cut,
-            cut_peers: self.ledger.take_cut_peers(),
-            out_of_reach,
-            let_in,
-            refused: counted.refused - drain.before.refused,
-            left_in_queue: drain.left_in_queue,
-            took: now.saturating_duration_since(drain.began),
-        };
+        let report = drain.account.close(&self.ledger, self.now());
         self.update_state();
         for done in drain.done {
             done(&report);

@@ -1,6 +1,5 @@
 use super::core::ServerCore;
 use crate::acceptor::{AcceptErrorClass, AcceptVerdict};
-use crate::admission::Count;
 use crate::error::{Operation, SocketError, describe};
 use rustix::io::Errno;
 use std::rc::Rc;
@@ -13,13 +12,13 @@ impl ServerCore {
         let now = self.now();
         let class = AcceptErrorClass::of_errno(errno);
         let verdict = self.acceptor.borrow_mut().accept_failed(class, self.event_loop.turn_number(), now);
-        self.count_failure(class);
+        self.ledger.count_failure(class);
         match verdict {
             AcceptVerdict::Continue => self.update_credit(),
             AcceptVerdict::BackOff { tell } => {
                 self.event_loop.driver.borrow().releases().wait(self.ledger.bell());
                 if tell {
-                    self.note_exhaustion();
+                    self.ledger.begin_episode(now);
                 }
                 self.update_credit();
                 if tell {
@@ -36,17 +35,6 @@ impl ServerCore {
                 self.tell_accept_error(errno);
             }
         }
-    }
-
-    fn count_failure(&self, class: AcceptErrorClass) {
-        let count = match class {
-            AcceptErrorClass::Nothing => return,
-            AcceptErrorClass::Connection => Count::ConnectionErrors,
-            AcceptErrorClass::Resources => Count::ResourceErrors,
-            AcceptErrorClass::Broken => Count::BrokenErrors,
-            AcceptErrorClass::Unknown => Count::UnknownErrors,
-        };
-        self.ledger.write(|counts| counts.add(count, 1));
     }
 
     /// At most one line a second, though a server at the edge of its descriptors has many episodes.
@@ -67,33 +55,11 @@ impl ServerCore {
         self.emit(&self.accept_error, kind);
     }
 
-    /// An episode of lacking resources begins.
-    fn note_exhaustion(&self) {
-        let since = self.now().saturating_duration_since(self.ledger.began()).as_nanos();
-        let since = u64::try_from(since).unwrap_or(u64::MAX).max(1);
-        self.ledger.write(|counts| {
-            counts.add(Count::Episodes, 1);
-            counts.set(Count::ExhaustedSince, since);
-        });
-    }
-
     /// The episode is over.
     pub(super) fn note_recovery(self: &Rc<Self>) {
-        self.note_end_of_episode();
+        self.ledger.end_episode(self.now());
         self.fill_reserve();
         self.update_state();
-    }
-
-    pub(super) fn note_end_of_episode(&self) {
-        let now = self.now().saturating_duration_since(self.ledger.began()).as_nanos();
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
-        self.ledger.write(|counts| {
-            let since = counts.get(Count::ExhaustedSince);
-            if since > 0 {
-                counts.add(Count::ExhaustedFor, now.saturating_sub(since));
-                counts.set(Count::ExhaustedSince, 0);
-            }
-        });
     }
 
     /// Answers a few of those who wait, by means of the descriptor that is kept for that.

@@ -1,7 +1,8 @@
-use super::answer::Answer;
+use super::answer::{Answer, Reply};
 use super::core::ServerCore;
 use super::desk::Desk;
 use super::drain_report::{DrainOptions, DrainReport};
+use super::order::Order;
 use super::state::ServerState;
 use super::tcp_server::TcpServer;
 use crate::admission::{Ledger, Limits, Statistics};
@@ -45,16 +46,19 @@ impl ServerHandle {
     ///
     /// What other methods here do not offer can be done so.
     pub fn call<R: Send + 'static>(&self, call: impl FnOnce(&TcpServer) -> R + Send + 'static) -> Answer<R> {
+        self.order(|reply| Order::Call(Box::new(move |server| reply.send(call(server)))))
+    }
+
+    /// Gives an order that will be answered. A server that is gone drops it, which tells it to whoever waits.
+    fn order<R>(&self, order: impl FnOnce(Reply<R>) -> Order) -> Answer<R> {
         let (answer, reply) = Answer::new([self.desk.home]);
-        let request = Box::new(move |server: &TcpServer| reply.send(call(server)));
-        // A server that is gone drops the request, which tells it to whoever waits.
-        let _ = self.desk.leave(request);
+        let _ = self.desk.leave(order(reply));
         answer
     }
 
-    /// The same without an answer; a server that is gone drops the call.
+    /// A call without an answer; a server that is gone drops it.
     pub(crate) fn tell(&self, call: impl FnOnce(&TcpServer) + Send + 'static) {
-        let _ = self.desk.leave(Box::new(call));
+        let _ = self.desk.leave(Order::Call(Box::new(call)));
     }
 
     /// How many connections are open.
@@ -65,17 +69,17 @@ impl ServerHandle {
     /// Lets nobody in from the answer on, until [`resume`](Self::resume): see
     /// [`TcpServer::pause_accepting`].
     pub fn pause(&self) -> Answer<()> {
-        self.call(TcpServer::pause_accepting)
+        self.order(Order::Pause)
     }
 
     /// Ends a pause: see [`TcpServer::resume_accepting`].
     pub fn resume(&self) -> Answer<()> {
-        self.call(TcpServer::resume_accepting)
+        self.order(Order::Resume)
     }
 
     /// Stops listening: see [`TcpServer::close`]. A blocking wait of the server returns.
     pub fn stop(&self) -> Answer<()> {
-        self.call(TcpServer::close)
+        self.order(Order::Stop)
     }
 
     /// Stops listening and ends all connections, by force after the deadline: see [`TcpServer::drain`]. The answer comes
@@ -86,24 +90,17 @@ impl ServerHandle {
 
     /// Drains, with more to choose.
     pub fn drain_with(&self, options: DrainOptions) -> Answer<DrainReport> {
-        let (answer, reply) = Answer::new([self.desk.home]);
-        let request = Box::new(move |server: &TcpServer| {
-            server
-                .core()
-                .drain(options, Some(Box::new(move |report: &DrainReport| reply.send(report.clone()))));
-        });
-        let _ = self.desk.leave(request);
-        answer
+        self.order(|reply| Order::Drain(options, reply))
     }
 
     /// Sets other limits: see [`TcpServer::set_limits`].
     pub fn set_limits(&self, limits: Limits) -> Answer<()> {
-        self.call(move |server| server.set_limits(limits))
+        self.order(|reply| Order::SetLimits(Box::new(limits), reply))
     }
 
     /// The queue of the kernel: see [`TcpServer::kernel_queue`].
     pub fn kernel_queue(&self) -> Answer<Option<KernelQueue>> {
-        self.call(TcpServer::kernel_queue)
+        self.order(Order::TellQueue)
     }
 
     /// What the server has counted, at one moment. Does not block and disturbs nobody.
@@ -132,9 +129,9 @@ impl ServerCore {
     /// Does what other threads have asked for until now; what comes meanwhile is for the next turn.
     pub(crate) fn answer_requests(self: &Rc<Self>) {
         for _ in 0..self.desk.waiting().min(REQUESTS_A_TURN) {
-            let Some(request) = self.desk.take() else { return };
+            let Some(order) = self.desk.take() else { return };
             let view = self.view();
-            self.call(|| request(&view));
+            self.call(|| order.carry_out(&view));
         }
         self.answer_nudge();
     }

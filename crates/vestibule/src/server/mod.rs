@@ -8,6 +8,7 @@ mod children;
 mod core;
 mod credit;
 mod desk;
+mod drain_account;
 mod drain_report;
 mod draining;
 mod failing;
@@ -19,6 +20,7 @@ mod listen_options;
 mod listening;
 #[cfg(feature = "metrics")]
 mod metering;
+mod order;
 mod pausing;
 mod proxied;
 mod proxying;

@@ -146,7 +146,7 @@ impl ServerCore {
         self.end_proxied();
         if let Some(listening) = self.listening.take() {
             if self.acceptor.borrow().is_exhausted() {
-                self.note_end_of_episode();
+                self.ledger.end_episode(self.now());
             }
             self.acceptor.borrow_mut().stopped_listening();
             self.reserve.take();

@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::desk::Desk;
+use super::order::Order;
 use super::state::ServerState;
 use loom::thread;
 use std::sync::Arc;
@@ -34,14 +35,14 @@ fn loom_a_reply_that_is_dropped_ends_the_wait() {
     });
 }
 
-/// A request that is left while the server goes is taken back or dropped; either way it is not kept.
+/// An order that is left while the server goes is taken back or dropped; either way it is not kept.
 #[test]
-fn loom_a_request_at_a_closing_desk_is_not_kept() {
+fn loom_an_order_at_a_closing_desk_is_not_kept() {
     loom::model(|| {
         let desk = Arc::new(Desk::new(Waker::noop().clone()));
         let token = Arc::new(());
         let (other, kept) = (Arc::clone(&desk), Arc::clone(&token));
-        let thread = thread::spawn(move || drop(other.leave(Box::new(move |_| drop(kept)))));
+        let thread = thread::spawn(move || drop(other.leave(Order::Call(Box::new(move |_| drop(kept))))));
         desk.close();
         thread.join().unwrap();
         assert_eq!(Arc::strong_count(&token), 1);

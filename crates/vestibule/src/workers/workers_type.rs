@@ -13,6 +13,8 @@ use crate::server::{ListenOptions, TcpServer};
 /// exact, and pausing, draining and statistics are those of one (see [`WorkersHandle`](crate::WorkersHandle)). Each
 /// connection stays on the thread that accepted it; nothing is handed over.
 ///
+/// Workers listen on addresses of this host: proxies are not asked.
+///
 /// What a worker does is said in one function that is called with its server, on its thread: connect slots there. It is called
 /// again for a worker that takes the place of one that died, and for a queue that a worker takes over.
 ///
