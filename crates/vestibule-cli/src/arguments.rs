@@ -78,8 +78,8 @@ pub(crate) struct Service {
 /// The proxy that listens.
 #[derive(Args, Debug)]
 pub(crate) struct Proxy {
-    /// Have a SOCKS5 proxy listen, and let its clients in: `socks5://USER:PASSWORD@HOST:PORT`. A password can also come from the
-    /// environment variable VESTIBULE_PROXY_PASSWORD; on the command line everybody on this machine can see it.
+    /// Have a SOCKS5 proxy listen, and let its clients in: `socks5://USER:PASSWORD@HOST:PORT`. The password of a user can also
+    /// come from the environment variable `VESTIBULE_PROXY_PASSWORD`; on the command line everybody on this machine can see it.
     // A text, so that no complaint repeats the password.
     #[arg(long = "proxy", value_name = "URL")]
     pub(crate) url: Option<String>,

@@ -18,8 +18,8 @@ impl Proxy {
         }
         if let Some(file) = &self.password_file {
             proxy.set_password(first_line(file)?);
-        } else if let (true, Ok(password)) = (proxy.password().is_empty(), std::env::var(VARIABLE)) {
-            proxy.set_password(password);
+        } else if proxy.password().is_empty() && !proxy.user().is_empty() {
+            proxy.set_password(std::env::var(VARIABLE).unwrap_or_default());
         }
         Ok(Some(proxy))
     }

@@ -23,6 +23,8 @@ struct Lane {
     state: State,
     /// Where it stood last, which is asked for again.
     last: Option<Endpoint>,
+    /// How often in a row the proxy has not answered what it was asked for.
+    unanswered: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,21 @@ pub(crate) struct BindStands {
     pub(crate) moves: bool,
 }
 
+/// How a BIND has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BindFault {
+    /// The proxy has refused it.
+    Refused,
+    /// It was asked, and closed the connection or was silent.
+    Unanswered,
+    /// It was not asked, or the BIND stood already.
+    #[default]
+    Other,
+}
+
+/// So many requests that are not answered are enough to think that it is for the port.
+const UNANSWERED: u8 = 2;
+
 /// What a BIND that failed means for the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BindFailed {
@@ -77,7 +94,7 @@ pub(crate) struct BindFailed {
 impl Bindings {
     /// For so many BINDs at a time, at least one.
     pub(crate) fn new(asked: Endpoint, number: usize, chance: Chance) -> Self {
-        let lane = Lane { state: State::Idle, last: None };
+        let lane = Lane { state: State::Idle, last: None, unanswered: 0 };
         Self { asked, lanes: vec![lane; number.max(1)], told: None, listens: false, trouble: None, chance }
     }
 
@@ -115,7 +132,7 @@ impl Bindings {
     /// The proxy waits for a client, at this address.
     pub(crate) fn bound(&mut self, lane: usize, at: Endpoint) -> BindStands {
         if let Some(lane) = self.lanes.get_mut(lane) {
-            *lane = Lane { state: State::Stands, last: Some(at) };
+            *lane = Lane { state: State::Stands, last: Some(at), unanswered: 0 };
         }
         if self.lanes.iter().all(|lane| matches!(lane.state, State::Stands | State::HasClient)) {
             self.trouble = None;
@@ -143,12 +160,14 @@ impl Bindings {
         }
     }
 
-    /// A BIND was refused, or has ended without a client. What the proxy has answered may be about the port, so what the program
-    /// asked for is asked for next.
-    pub(crate) fn failed(&mut self, lane: usize, answered: bool, now: Instant) -> BindFailed {
+    /// A BIND was refused, or has ended without a client. If it may be for the port, the one that the program asked for is asked
+    /// for next.
+    pub(crate) fn failed(&mut self, lane: usize, fault: BindFault, now: Instant) -> BindFailed {
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.state = State::Idle;
-            if answered {
+            lane.unanswered =
+                if fault == BindFault::Unanswered { lane.unanswered.saturating_add(1) } else { 0 };
+            if fault == BindFault::Refused || lane.unanswered >= UNANSWERED {
                 lane.last = Some(self.asked);
             }
         }

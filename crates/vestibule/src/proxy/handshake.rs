@@ -56,6 +56,11 @@ impl Handshake {
         }
     }
 
+    /// Whether the proxy was asked for something that it has not answered.
+    pub(crate) fn is_asking(&self) -> bool {
+        matches!(self, Self::Socks5(socks5) if socks5.is_asking())
+    }
+
     /// Takes what has come up to the next progress, and tells how many bytes that were.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Result<(usize, Progress), ProxyRefusal> {
         match self {

@@ -21,6 +21,10 @@ pub(crate) struct HttpConnect {
 
 impl HttpConnect {
     pub(super) fn new(proxy: &NetworkProxy, host: &str, port: u16) -> Result<Self, ProxyRefusal> {
+        if proxy.user().contains(':') {
+            let words = "a user of an HTTP proxy cannot have a colon in the name";
+            return Err(ProxyRefusal::plain(E::ProxyAuthenticationRequired, words));
+        }
         if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ProxyRefusal::plain(
                 E::HostNotFound,

@@ -28,7 +28,7 @@ pub use network_proxy::NetworkProxy;
 pub use proxy_type::ProxyType;
 pub use query::{NetworkProxyQuery, ProxyQueryType};
 
-pub(crate) use bindings::{BindFailed, Bindings, NextBind};
+pub(crate) use bindings::{BindFailed, BindFault, Bindings, NextBind};
 pub(crate) use choice::{Way, way_to_connect, way_to_listen};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::fuzz_proxies;

@@ -6,7 +6,7 @@ use std::fmt;
 /// A proxy: its type, where it is, who asks it, and what it can do; the reference's `QNetworkProxy`.
 ///
 /// The default is of type [`Default`](ProxyType::Default): whatever the application uses. A text such as
-/// `socks5://user:password@proxy.example:1080` is a proxy too. It prints without user and password.
+/// `socks5://user:password@proxy.example:1080` is a proxy too. It prints without user and password, with `{:?}` without the password.
 ///
 /// # Examples
 ///

@@ -1,5 +1,6 @@
 use super::network_proxy::NetworkProxy;
 use super::proxy_type::ProxyType;
+use crate::address::HostAddress;
 use crate::error::{Error, Operation, SocketError};
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -18,7 +19,11 @@ impl FromStr for NetworkProxy {
         let (proxy_type, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "socks5" | "socks5h" => (ProxyType::Socks5, 1080),
             "http" => (ProxyType::Http, 8080),
-            _ => return Err(wrong(format!("`{scheme}` is none of socks5, socks5h and http"))),
+            // What is no scheme may be a user and a password.
+            word if word.bytes().all(|byte| byte.is_ascii_alphanumeric()) && word.len() <= 12 => {
+                return Err(wrong(format!("`{word}` is none of socks5, socks5h and http")));
+            }
+            _ => return Err(wrong("it begins with none of socks5, socks5h and http")),
         };
         // Nobody but the proxy is to see a password, so no error repeats what stands before the host.
         let (credentials, place) = match rest.rsplit_once('@') {
@@ -41,6 +46,10 @@ fn host_and_port(place: &str, default_port: u16) -> Result<(&str, u16), Error> {
     let (host, port) = match place.strip_prefix('[') {
         Some(inner) => {
             let (host, behind) = inner.split_once(']').ok_or_else(|| wrong("`]` is missing"))?;
+            let is_address = host.parse().is_ok_and(|address: HostAddress| address.to_ip_addr().is_some());
+            if !is_address || !host.contains(':') {
+                return Err(wrong("between `[` and `]` an IPv6 address must stand"));
+            }
             match behind.strip_prefix(':') {
                 Some(port) => (host, Some(port)),
                 None if behind.is_empty() => (host, None),
@@ -52,7 +61,7 @@ fn host_and_port(place: &str, default_port: u16) -> Result<(&str, u16), Error> {
             None => (place, None),
         },
     };
-    let is_name = |letter: char| !letter.is_whitespace() && !letter.is_control() && !"/?#".contains(letter);
+    let is_name = |letter: char| !letter.is_whitespace() && !letter.is_control() && !"/?#[]".contains(letter);
     if host.is_empty() || !host.chars().all(is_name) {
         return Err(wrong("it names no host"));
     }
@@ -119,6 +128,8 @@ mod tests {
             "socks5://u:secret%zz@a",
             "socks5://u:secret%ff@a:1",
             "socks4://u:secret@a",
+            "u:secret@socks5://a",
+            "u:sec://secret@a",
         ] {
             let error = text.parse::<NetworkProxy>().unwrap_err();
             assert!(error.to_string().starts_with("cannot read the proxy: "), "{error}");

@@ -61,6 +61,11 @@ impl Socks5 {
         std::mem::take(&mut self.output)
     }
 
+    /// Whether the request was sent and not answered.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.stage, Stage::Reply(_))
+    }
+
     pub(super) fn wants(&self) -> usize {
         match &self.stage {
             Stage::Method(version) | Stage::Verdict(version) => 2 - usize::from(version.is_some()),

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::fuzzing::{Played, fuzz_proxies, handshake, play};
-use super::{Bindings, Handshake, NetworkProxy, NextBind, Progress, ProxyType, Request};
+use super::{BindFault, Bindings, Handshake, NetworkProxy, NextBind, Progress, ProxyType, Request};
 use crate::acceptor::Chance;
 use crate::address::{Endpoint, HostAddress};
 use crate::error::SocketError;
@@ -173,7 +173,8 @@ proptest! {
                     lanes[lane] = Lane::Served;
                 }
                 (5, Lane::Asked | Lane::Stands) => {
-                    let failed = bindings.failed(lane, time % 2 == 0, now);
+                    let fault = [BindFault::Refused, BindFault::Unanswered, BindFault::Other][usize::from(port)];
+                    let failed = bindings.failed(lane, fault, now);
                     lanes[lane] = Lane::Idle;
                     prop_assert_eq!(failed.tell, !trouble);
                     prop_assert_eq!(failed.lost, listens && lanes.iter().all(|lane| *lane == Lane::Idle));

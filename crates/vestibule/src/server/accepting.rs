@@ -157,7 +157,7 @@ impl ServerCore {
 
 /// A batch of accepts, counted when it ends, also by a panic.
 struct Batch<'a> {
-    core: &'a ServerCore,
+    core: &'a Rc<ServerCore>,
     /// How many clients were accepted.
     size: Cell<u32>,
     /// Whether it is within another, in a wait of a slot.
@@ -168,6 +168,9 @@ impl Drop for Batch<'_> {
     fn drop(&mut self) {
         self.core.accepting.set(self.outer);
         self.core.decided.set(false); // for an outer one
+        if std::thread::panicking() && self.core.has_proxied_client() && !self.core.resting.replace(true) {
+            self.core.event_loop.add_resting(Rc::downgrade(self.core)); // nobody else tells of the others
+        }
         self.core.note_batch(self.size.get());
         if let Some(magnitude) = self.size.get().checked_ilog2() {
             self.core.ledger.write(|counts| counts.add_in_row(Count::Batches, magnitude.min(4) as usize));

@@ -1,13 +1,13 @@
 use super::core::{Listening, ServerCore};
 use super::listen_options::ListenOptions;
-use super::proxied::{Proxied, ProxiedClient, ProxiedNeeds};
+use super::proxied::{LaneNews, Proxied, ProxiedClient, ProxiedNeeds};
 use super::state::ServerState;
 use crate::acceptor::{AcceptErrorClass, Chance};
 use crate::address::Endpoint;
 use crate::driver::Readiness;
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::Also;
-use crate::proxy::{BindFailed, NetworkProxy, NextBind};
+use crate::proxy::{BindFailed, BindFault, NetworkProxy, NextBind};
 use crate::socket::{SocketCore, SocketState, TcpSocket};
 use std::rc::Rc;
 use std::time::Instant;
@@ -43,6 +43,8 @@ impl ServerCore {
     fn wait_for_bind(self: &Rc<Self>, proxied: &Rc<Proxied>) -> Result<()> {
         let wait = self.event_loop.begin_wait(None);
         loop {
+            self.look_at_lanes();
+            self.hear_lanes();
             if let Some(error) = proxied.failure.take() {
                 return Err(error);
             }
@@ -75,6 +77,14 @@ impl ServerCore {
         Some(all)
     }
 
+    /// Takes what is known of the proxy's name: the call that tells it may be behind the one that waits here.
+    pub(super) fn look_at_lanes(&self) {
+        for socket in self.proxied().iter().flat_map(|proxied| proxied.sockets()) {
+            socket.look_at_lookup();
+            socket.tell();
+        }
+    }
+
     /// A wait has found what of this may be a BIND's.
     pub(super) fn go_on_binding(self: &Rc<Self>, ready: &[Readiness], now: Instant) {
         let Some(proxied) = self.proxied() else { return };
@@ -84,6 +94,20 @@ impl ServerCore {
         }
         if proxied.retry_at.get().is_some_and(|at| now >= at) {
             self.ask_for_binds();
+        }
+        self.hear_lanes();
+    }
+
+    /// Does what the lanes' news ask for.
+    pub(super) fn hear_lanes(self: &Rc<Self>) {
+        while let Some(proxied) = self.proxied() {
+            let news = proxied.news.borrow_mut().pop_front();
+            match news {
+                Some((lane, LaneNews::Stands)) => self.bind_stands(&proxied, lane),
+                Some((lane, LaneNews::ClientCame)) => self.client_came(&proxied, lane),
+                Some((lane, LaneNews::Failed)) => self.bind_failed(&proxied, lane),
+                None => return,
+            }
         }
     }
 
@@ -117,34 +141,36 @@ impl ServerCore {
 
     fn ask_for_bind(self: &Rc<Self>, proxied: &Rc<Proxied>, lane: usize, endpoint: Endpoint) {
         let socket = TcpSocket::owning(SocketCore::new(&self.event_loop));
-        let server = Rc::downgrade(self);
+        let news = |news| {
+            let (server, proxied) = (Rc::downgrade(self), Rc::downgrade(proxied));
+            move || {
+                if let (Some(server), Some(proxied)) = (server.upgrade(), proxied.upgrade()) {
+                    proxied.news.borrow_mut().push_back((lane, news));
+                    server.event_loop.add_stated(Rc::downgrade(&server));
+                }
+            }
+        };
+        let (stands, came, failed) =
+            (news(LaneNews::Stands), news(LaneNews::ClientCame), news(LaneNews::Failed));
         socket.state_changed().connect(move |_, state| {
-            if let Some(server) = server.upgrade().filter(|_| state == SocketState::Bound) {
-                server.bind_stands(lane);
+            if state == SocketState::Bound {
+                stands();
             }
         });
-        let server = Rc::downgrade(self);
-        socket.connected().connect(move |_| {
-            if let Some(server) = server.upgrade() {
-                server.client_came(lane);
-            }
-        });
-        let server = Rc::downgrade(self);
-        socket.error_occurred().connect(move |_, _| {
-            if let Some(server) = server.upgrade() {
-                server.bind_failed(lane);
-            }
-        });
+        socket.connected().connect(move |_| came());
+        socket.error_occurred().connect(move |_, _| failed());
         let core = Rc::clone(socket.core());
         proxied.set_lane(lane, Some(socket));
         let ListenOptions { proxy_timeout, no_delay, .. } = proxied.options;
-        core.begin_bind(proxied.proxy.clone(), endpoint, proxy_timeout, no_delay);
+        let known = proxied.addresses.borrow().clone();
+        core.begin_bind(proxied.proxy.clone(), endpoint, proxy_timeout, no_delay, known);
     }
 
     /// The proxy waits for a client.
-    fn bind_stands(self: &Rc<Self>, lane: usize) {
-        let Some(proxied) = self.proxied() else { return };
-        let Some(at) = proxied.lane(lane).and_then(|socket| socket.bound_at()) else { return };
+    fn bind_stands(self: &Rc<Self>, proxied: &Rc<Proxied>, lane: usize) {
+        let Some(socket) = proxied.lane(lane) else { return };
+        let Some(at) = socket.bound_at() else { return };
+        proxied.addresses.replace(socket.proxy_addresses());
         let outcome = proxied.bindings.borrow_mut().bound(lane, at.into());
         if outcome.begins || outcome.moves {
             self.listening.set(Some(Listening { token: None, endpoint: at.into() }));
@@ -157,23 +183,25 @@ impl ServerCore {
         if outcome.begins && is_told {
             self.emit(&self.listening_changed, Ok(()));
         }
-        if outcome.moves {
+        let is_there = self.proxied().is_some_and(|present| Rc::ptr_eq(&present, proxied));
+        if outcome.moves && is_there {
             self.emit(&self.address_changed, ());
         }
     }
 
     /// A client has come to the proxy, and its connection is this one now.
-    fn client_came(self: &Rc<Self>, lane: usize) {
-        let Some(proxied) = self.proxied() else { return };
-        let Some(socket) = proxied.lane(lane) else { return };
-        let Some((transport, peer, local)) = socket.take_client() else { return };
-        let client = ProxiedClient { lane, transport, peer, local, came: self.now() };
-        proxied.clients.borrow_mut().push_back(client);
-        proxied.bindings.borrow_mut().client_came(lane);
-        proxied.set_lane(lane, None);
-        if !self.accepting.get() {
-            self.accept_batch();
+    fn client_came(self: &Rc<Self>, proxied: &Rc<Proxied>, lane: usize) {
+        let client = proxied.lane(lane).and_then(|socket| socket.take_client());
+        let now = self.now();
+        if let Some((transport, peer, local)) = client {
+            let client = ProxiedClient { lane, transport, peer, local, came: now };
+            proxied.clients.borrow_mut().push_back(client);
+            proxied.bindings.borrow_mut().client_came(lane);
+        } else {
+            let _ = proxied.bindings.borrow_mut().failed(lane, BindFault::Other, now); // asked for again in its time
         }
+        proxied.set_lane(lane, None);
+        self.accept_batch();
     }
 
     /// Whether a client waits here to be accepted.
@@ -191,20 +219,20 @@ impl ServerCore {
     }
 
     /// A BIND was refused, or has ended before a client came.
-    fn bind_failed(self: &Rc<Self>, lane: usize) {
-        let Some(proxied) = self.proxied() else { return };
+    fn bind_failed(self: &Rc<Self>, proxied: &Rc<Proxied>, lane: usize) {
         let failure = proxied.lane(lane).and_then(|socket| socket.take_failure());
-        let Some((error, answered)) = failure else { return };
+        let Some((error, fault)) = failure else { return };
         let error = error.while_listening(proxied.options.endpoint);
-        let outcome = proxied.bindings.borrow_mut().failed(lane, answered, self.now());
+        let outcome = proxied.bindings.borrow_mut().failed(lane, fault, self.now());
         proxied.set_lane(lane, None);
+        proxied.addresses.take(); // they may be others now
         if !proxied.has_begun.get() {
-            return self.never_began(&proxied, error);
+            return self.never_began(proxied, error);
         }
         self.note_bind_failure(&error, outcome);
         if outcome.lost {
             self.listening.set(None);
-            self.acceptor.borrow_mut().stopped_listening();
+            self.end_accepting();
             self.update_state();
         }
         self.ask_for_binds();
@@ -241,16 +269,22 @@ impl ServerCore {
     /// Nobody is waited for any more; those who have come stay.
     pub(super) fn end_binding(&self) {
         if let Some(proxied) = self.proxied() {
+            self.forget_retry(&proxied);
             proxied.close_lanes();
+        }
+    }
+
+    fn forget_retry(&self, proxied: &Proxied) {
+        proxied.retry_at.set(None);
+        if let Some(timer) = proxied.timer.take() {
+            self.event_loop.kill_timer(timer);
         }
     }
 
     /// Lets go of the proxy, and of the clients that have come to it.
     pub(super) fn end_proxied(&self) {
         let Some(proxied) = self.proxied.take() else { return };
-        if let Some(timer) = proxied.timer.take() {
-            self.event_loop.kill_timer(timer);
-        }
+        self.forget_retry(&proxied);
         proxied.close_lanes();
         let clients = proxied.clients.take();
         drop(clients);

@@ -53,6 +53,8 @@ pub(crate) struct ServerCore {
     pub(super) drained: Signal<TcpServer, DrainReport>,
     pub(super) listening_changed: Signal<TcpServer, Result<(), SocketError>>,
     pub(super) address_changed: Signal<TcpServer>,
+    /// That it listens with this token, which a signal is to tell.
+    pub(super) untold_listening: Cell<Option<Token>>,
     /// The proxy of the server's own, unless it is the application's.
     pub(super) proxy: RefCell<NetworkProxy>,
     /// How it listens through a proxy, or tries to.
@@ -133,6 +135,7 @@ impl ServerCore {
             drained: Signal::new(),
             listening_changed: Signal::new(),
             address_changed: Signal::new(),
+            untold_listening: Cell::default(),
             proxy: RefCell::default(),
             proxied: RefCell::default(),
             listening: Cell::new(None),

@@ -70,7 +70,7 @@ impl ServerCore {
     /// A new turn of the loop: a new batch.
     pub(crate) fn turn_began(self: &Rc<Self>) {
         self.resting.set(false);
-        if self.granted.get() && self.has_proxied_client() {
+        if self.has_proxied_client() {
             return self.accept_batch();
         }
         self.update_credit();

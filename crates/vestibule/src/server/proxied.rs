@@ -22,6 +22,10 @@ pub(super) struct Proxied {
     pub(super) bindings: RefCell<Bindings>,
     /// The BINDs that are asked for, or stand: connections to the proxy.
     pub(super) lanes: RefCell<Vec<Option<TcpSocket>>>,
+    /// What lanes have to tell.
+    pub(super) news: RefCell<VecDeque<(usize, LaneNews)>>,
+    /// The proxy's addresses, as long as they are good.
+    pub(super) addresses: RefCell<Option<Rc<[SocketAddr]>>>,
     /// Clients that have come and are not accepted.
     pub(super) clients: RefCell<VecDeque<ProxiedClient>>,
     /// When to ask again, and what wakes the loop for it.
@@ -31,6 +35,15 @@ pub(super) struct Proxied {
     pub(super) has_begun: Cell<bool>,
     /// Why it never did, for the call that waits for it.
     pub(super) failure: RefCell<Option<Error>>,
+}
+
+/// What a lane has to tell. The server hears of it outside of the lane's own signals, so that its slots may wait for what the
+/// lane has to tell next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LaneNews {
+    Stands,
+    ClientCame,
+    Failed,
 }
 
 /// A client that has come to the proxy.
@@ -58,6 +71,8 @@ impl Proxied {
             options,
             bindings: RefCell::new(Bindings::new(options.endpoint, options.proxy_binds, chance)),
             lanes: RefCell::new(lanes),
+            news: RefCell::default(),
+            addresses: RefCell::default(),
             clients: RefCell::default(),
             retry_at: Cell::default(),
             timer: Cell::default(),
@@ -76,7 +91,7 @@ impl Proxied {
     }
 
     /// Where clients can come to now.
-    pub(super) fn addresses(&self) -> Vec<Endpoint> {
+    pub(super) fn bound_addresses(&self) -> Vec<Endpoint> {
         self.bindings.borrow().addresses().collect()
     }
 

@@ -46,7 +46,7 @@ impl TcpServer {
     /// moment between a client and the next BIND.
     pub fn bound_addresses(&self) -> Vec<Endpoint> {
         match self.core().proxied() {
-            Some(proxied) => proxied.addresses(),
+            Some(proxied) => proxied.bound_addresses(),
             None => self.core().listening.get().map(|listening| listening.endpoint).into_iter().collect(),
         }
     }

@@ -40,12 +40,15 @@ impl ServerCore {
         if let Some(error) = self.refuse_listening(Operation::Listen) {
             return Err(error.at(options.endpoint));
         }
-        match self.way(options.endpoint) {
-            Some(Way::Direct) => {}
-            Some(Way::Through(proxy)) => return self.listen_through(proxy, options),
-            None => return Err(self.noted(Error::no_proxy_can(Operation::Listen).at(options.endpoint))),
+        let way = self.way(options.endpoint);
+        if let Some(error) = self.refuse_listening(Operation::Listen) {
+            return Err(error.at(options.endpoint)); // whoever chose the proxy has listened meanwhile
         }
-        self.listen_directly(options)
+        match way {
+            Some(Way::Direct) => self.listen_directly(options),
+            Some(Way::Through(proxy)) => self.listen_through(proxy, options),
+            None => Err(self.noted(Error::no_proxy_can(Operation::Listen).at(options.endpoint))),
+        }
     }
 
     fn listen_directly(self: &Rc<Self>, options: ListenOptions) -> Result<()> {
@@ -58,7 +61,9 @@ impl ServerCore {
                 self.started(token, endpoint);
                 self.check_backlog(options.backlog.or_else(|| self.asked_backlog()));
                 if options.in_background {
-                    self.tell_listening_soon();
+                    // Though it was done at once, a signal tells it.
+                    self.untold_listening.set(Some(token));
+                    self.event_loop.add_stated(Rc::downgrade(self));
                 }
                 Ok(())
             }
@@ -92,16 +97,6 @@ impl ServerCore {
         self.listening.set(Some(Listening { token: Some(token), endpoint }));
         self.event_loop.servers.insert(token, Rc::clone(self));
         self.begin_accepting();
-    }
-
-    /// Whoever asked for it in the background is told that the server listens, though it was done at once.
-    fn tell_listening_soon(self: &Rc<Self>) {
-        let server = Rc::downgrade(self);
-        self.event_loop.call_at(self.now(), move || {
-            if let Some(server) = server.upgrade().filter(|server| server.listening.get().is_some()) {
-                server.emit(&server.listening_changed, Ok(()));
-            }
-        });
     }
 
     pub(super) fn begin_accepting(self: &Rc<Self>) {
@@ -140,16 +135,22 @@ impl ServerCore {
         }
     }
 
+    /// Nobody can come any more.
+    pub(super) fn end_accepting(&self) {
+        if self.acceptor.borrow().is_exhausted() {
+            self.ledger.end_episode(self.now());
+        }
+        self.acceptor.borrow_mut().stopped_listening();
+        self.reserve.take();
+        self.untold_listening.set(None);
+    }
+
     /// Closes the listener; what is pending stays.
     pub(super) fn stop_listening(self: &Rc<Self>) {
         let was_on = self.is_on();
         self.end_proxied();
         if let Some(listening) = self.listening.take() {
-            if self.acceptor.borrow().is_exhausted() {
-                self.ledger.end_episode(self.now());
-            }
-            self.acceptor.borrow_mut().stopped_listening();
-            self.reserve.take();
+            self.end_accepting();
             if let Some(token) = listening.token {
                 self.event_loop.close(token);
                 let member = self.member.take();

@@ -78,8 +78,13 @@ impl ServerCore {
         }
     }
 
-    /// The loop's turn has come.
+    /// The loop's turn has come, or a round of a wait: tells what has become of the server.
     pub(crate) fn tell_states(self: &Rc<Self>) {
+        self.hear_lanes();
+        let listens = |token| self.listening.get().is_some_and(|listening| listening.token == Some(token));
+        if self.untold_listening.take().is_some_and(listens) {
+            self.emit(&self.listening_changed, Ok(()));
+        }
         if self.telling_states.replace(true) {
             return; // in a slot: the outer one goes on
         }

@@ -5,7 +5,7 @@ use crate::driver::Interest;
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::{Also, Wait, later};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a wait looks for what other threads say when there is no descriptor to be woken by.
 const LOOK_WHEN_DEAF: Duration = Duration::from_millis(50);
@@ -53,13 +53,14 @@ impl ServerCore {
         }
         let listener = self.listening.get().and_then(|listening| listening.token).filter(|_| accepts);
         let mut interests: Vec<_> = listener.map(Interest::readable).into_iter().collect();
-        let mut also = self.also(course);
-        let mut wake_at = self.wake_up_at(course, also);
-        if let Some(needs) = self.proxied_needs() {
-            interests.extend(needs.interests);
-            also = if also == Also::Nothing { needs.also } else { also };
-            wake_at = [wake_at, needs.wake_at].into_iter().flatten().min();
-        }
+        let needs = self.proxied_needs();
+        let looks_up = needs.as_ref().is_some_and(|needs| needs.also == Also::OtherThreads);
+        let others = looks_up || self.listens_to_others(course);
+        let also = if others && self.event_loop.can_be_woken() { Also::OtherThreads } else { Also::Nothing };
+        let look = (others && also == Also::Nothing).then(|| later(self.now(), LOOK_WHEN_DEAF));
+        let proxied_at = needs.as_ref().and_then(|needs| needs.wake_at);
+        let wake_at = [course.until(), self.drain_deadline(), look, proxied_at].into_iter().flatten().min();
+        interests.extend(needs.into_iter().flat_map(|needs| needs.interests));
         let ready = wait.look(&interests, also, wake_at);
         let ready = ready.map_err(|error| Error::system(Operation::WaitForNewConnection, error))?;
         self.go_on_binding(&ready, wait.now());
@@ -70,6 +71,7 @@ impl ServerCore {
     fn end_of_wait(self: &Rc<Self>, let_in_before: u64) -> Option<bool> {
         self.answer_requests();
         self.advance_drain();
+        self.look_at_lanes();
         self.tell_states();
         if self.acceptor.borrow().let_in_all() > let_in_before {
             return Some(true);
@@ -83,17 +85,6 @@ impl ServerCore {
         let waits =
             course == Course::Stop(Until::APlaceIsFree) || self.acceptor.borrow().retry_at().is_some();
         waits || self.desk.is_staffed() || self.drain.borrow().is_some()
-    }
-
-    fn also(&self, course: Course) -> Also {
-        let others = self.listens_to_others(course) && self.event_loop.can_be_woken();
-        if others { Also::OtherThreads } else { Also::Nothing }
-    }
-
-    fn wake_up_at(&self, course: Course, also: Also) -> Option<Instant> {
-        let deaf = self.listens_to_others(course) && also == Also::Nothing;
-        let look = deaf.then(|| later(self.now(), LOOK_WHEN_DEAF));
-        [course.until(), self.drain_deadline(), look].into_iter().flatten().min()
     }
 }
 

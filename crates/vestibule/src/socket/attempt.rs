@@ -106,7 +106,7 @@ impl SocketCore {
     pub(super) fn give_up(self: &Rc<Self>, failure: Failure) {
         let outgoing = self.outgoing();
         let route = outgoing.attempt.borrow_mut().as_mut().and_then(|attempt| attempt.route.take());
-        outgoing.refused.set(failure.is_answer());
+        outgoing.fault.set(failure.fault(route.as_deref()));
         let error = failure.into_error(route.as_deref());
         self.cancel_connecting();
         let kind = error.kind();

@@ -1,6 +1,6 @@
 use super::route::Route;
 use crate::error::{Error, Operation, SocketError};
-use crate::proxy::ProxyRefusal;
+use crate::proxy::{BindFault, ProxyRefusal};
 use rustix::io::Errno;
 use std::io;
 
@@ -46,9 +46,13 @@ impl Failure {
         }
     }
 
-    /// Whether the proxy has answered, so that asking for something else may help.
-    pub(super) fn is_answer(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.answered)
+    /// What of this may be for what the proxy was asked for.
+    pub(super) fn fault(&self, route: Option<&Route>) -> BindFault {
+        match self {
+            Self::Refused(refusal) if refusal.answered => BindFault::Refused,
+            _ if route.is_some_and(Route::is_asking) => BindFault::Unanswered,
+            _ => BindFault::Other,
+        }
     }
 }
 
@@ -57,9 +61,10 @@ fn system(errno: Errno, route: Option<&Route>) -> Error {
     let error = Error::system(Operation::Connect, errno.into());
     let Some(route) = route.filter(|route| route.is_to_proxy()) else {
         let kind = error.kind();
-        return error.of_kind(kind);
+        return error.of_kind(kind); // with the text of the kind, as a socket has it
     };
     match errno {
+        _ if route.bound.is_some() => error.of_kind(SocketError::ProxyConnectionClosed),
         Errno::CONNREFUSED => error.of_kind(SocketError::ProxyConnectionRefused),
         Errno::CONNRESET | Errno::CONNABORTED | Errno::PIPE => {
             error.of_kind(SocketError::ProxyConnectionClosed)

@@ -27,7 +27,11 @@ impl SocketCore {
         if let Some(Err(refusal)) = prepared {
             return self.fail_soon(Failure::Refused(refusal));
         }
-        match self.addresses_at_once(&host, port) {
+        let known = self.with_attempt(|attempt| {
+            let route = attempt.route.as_ref().filter(|route| route.is_to_proxy())?;
+            route.addresses.as_ref().map(|addresses| Ok(addresses.to_vec()))
+        });
+        match known.flatten().or_else(|| self.addresses_at_once(&host, port)) {
             Some(Ok(addresses)) => {
                 if let Some(failure) = self.addresses_found(&addresses) {
                     self.fail_soon(failure);
@@ -47,7 +51,11 @@ impl SocketCore {
                 }
                 true
             }
-            _ => false,
+            Some(route) => {
+                route.addresses = Some(addresses.into());
+                false
+            }
+            None => false,
         });
         if of_host != Some(true) {
             self.begin_race(addresses);
@@ -90,7 +98,7 @@ impl SocketCore {
     }
 
     /// Takes the answer to the question for the name, if it is there.
-    pub(super) fn look_at_lookup(self: &Rc<Self>) {
+    pub(crate) fn look_at_lookup(self: &Rc<Self>) {
         let answer = self.with_attempt(|attempt| {
             let answer = attempt.lookup.as_ref()?.take()?;
             attempt.lookup = None;

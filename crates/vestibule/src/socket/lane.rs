@@ -1,12 +1,19 @@
 use super::core::SocketCore;
 use super::route::Route;
 use crate::address::Endpoint;
-use crate::driver::{SocketOption, Transport};
+use crate::driver::{KeepAlive, SocketOption, Transport};
 use crate::error::Error;
-use crate::proxy::{NetworkProxy, Request};
+use crate::proxy::{BindFault, NetworkProxy, Request};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// How a BIND that stands is probed: a proxy that has gone is missed within two minutes.
+const PROBES: KeepAlive = KeepAlive {
+    idle: Some(Duration::from_secs(60)),
+    interval: Some(Duration::from_secs(15)),
+    count: Some(4),
+};
 
 /// For a server that listens through a proxy: one BIND.
 impl SocketCore {
@@ -17,13 +24,18 @@ impl SocketCore {
         endpoint: Endpoint,
         limit: Duration,
         no_delay: bool,
+        known: Option<Rc<[SocketAddr]>>,
     ) {
         let outgoing = self.outgoing();
         outgoing.limit.set(Some(limit));
         outgoing.options.borrow_mut().set(SocketOption::NoDelay(no_delay));
+        // A BIND may stand for hours, and nothing else would tell that the proxy has gone without a word.
+        outgoing.options.borrow_mut().set(SocketOption::KeepAlive(Some(PROBES)));
         let (host, port) = (proxy.host_name().to_owned(), proxy.port());
         self.begin_attempt(&host, port);
-        self.set_out(Some(Box::new(Route::new(proxy, Request::Bind(endpoint), false))));
+        let mut route = Route::new(proxy, Request::Bind(endpoint), false);
+        route.addresses = known;
+        self.set_out(Some(Box::new(route)));
     }
 
     /// Where the proxy waits for a client.
@@ -31,11 +43,19 @@ impl SocketCore {
         self.with_route(|route| route.bound).flatten()
     }
 
+    /// The addresses of the proxy that were found.
+    pub(crate) fn proxy_addresses(&self) -> Option<Rc<[SocketAddr]>> {
+        self.with_route(|route| route.addresses.clone()).flatten()
+    }
+
     /// The connection of the client that has come, with its address and the one that it came to.
     pub(crate) fn take_client(self: &Rc<Self>) -> Option<(Transport, SocketAddr, SocketAddr)> {
         let (token, client, bound) = self
             .with_route(|route| Some((route.talk.as_ref()?.token, route.client?, route.bound?)))
             .flatten()?;
+        // It goes on as any accepted connection, which is probed if the program says so; that this can fail is no reason to
+        // lose it.
+        let _ = self.event_loop.driver.borrow_mut().set_option(token, SocketOption::KeepAlive(None));
         let transport = self.event_loop.driver.borrow_mut().release(token);
         let entry = self.event_loop.sockets.remove(token);
         self.with_attempt(|attempt| attempt.running.clear());
@@ -49,10 +69,10 @@ impl SocketCore {
         self.outgoing().local.set(local);
     }
 
-    /// Why the BIND failed, and whether the proxy has said so.
-    pub(crate) fn take_failure(&self) -> Option<(Error, bool)> {
+    /// Why the BIND failed, and how.
+    pub(crate) fn take_failure(&self) -> Option<(Error, BindFault)> {
         let outgoing = self.outgoing_if_any()?;
         let failure = outgoing.failure.take();
-        failure.map(|error| (error, outgoing.refused.get()))
+        failure.map(|error| (error, outgoing.fault.get()))
     }
 }

@@ -6,7 +6,7 @@ use crate::connector::Race;
 use crate::driver::{SocketOption, SocketOptions, Token};
 use crate::error::{Error, SocketError};
 use crate::event_loop::{EventLoop, TimerId};
-use crate::proxy::NetworkProxy;
+use crate::proxy::{BindFault, NetworkProxy};
 use crate::resolver::Lookup;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -33,8 +33,8 @@ pub(super) struct Outgoing {
     pub(super) attempt: RefCell<Option<Attempt>>,
     /// Why the last attempt failed.
     pub(super) failure: RefCell<Option<Error>>,
-    /// Whether a proxy has refused what it was asked for.
-    pub(super) refused: Cell<bool>,
+    /// How a proxy has failed to do what it was asked for.
+    pub(super) fault: Cell<BindFault>,
     /// The same in the reference's words.
     pub(super) failure_text: Cell<Option<(SocketError, &'static str)>>,
     /// What a client that came through a proxy connected to, which the system does not know.
@@ -95,7 +95,7 @@ impl Default for Outgoing {
             protocol_tag: RefCell::default(),
             attempt: RefCell::default(),
             failure: RefCell::default(),
-            refused: Cell::default(),
+            fault: Cell::default(),
             failure_text: Cell::default(),
             local: Cell::default(),
             steps: RefCell::default(),

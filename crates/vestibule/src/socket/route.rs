@@ -1,6 +1,8 @@
 use crate::driver::Token;
 use crate::proxy::{Handshake, NetworkProxy, ProxyRefusal, Request};
+use std::fmt;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 /// The way of an attempt that goes through a proxy.
 #[derive(Debug)]
@@ -9,6 +11,8 @@ pub(super) struct Route {
     pub(super) request: Request,
     /// Whether the host's address is looked up here, before the proxy's.
     pub(super) resolves_here: bool,
+    /// The proxy's addresses, once they are known.
+    pub(super) addresses: Option<Rc<[SocketAddr]>>,
     /// Made when it is known what to ask for.
     pub(super) handshake: Option<Handshake>,
     pub(super) talk: Option<Talk>,
@@ -19,7 +23,6 @@ pub(super) struct Route {
 }
 
 /// A connection to the proxy that stands.
-#[derive(Debug)]
 pub(super) struct Talk {
     pub(super) token: Token,
     /// What the system had no room for.
@@ -28,7 +31,16 @@ pub(super) struct Talk {
 
 impl Route {
     pub(super) fn new(proxy: NetworkProxy, request: Request, resolves_here: bool) -> Self {
-        Self { proxy, request, resolves_here, handshake: None, talk: None, bound: None, client: None }
+        Self {
+            proxy,
+            request,
+            resolves_here,
+            addresses: None,
+            handshake: None,
+            talk: None,
+            bound: None,
+            client: None,
+        }
     }
 
     /// Whether what is under way concerns the proxy, and not the host behind it.
@@ -38,6 +50,11 @@ impl Route {
 
     pub(super) fn talks(&self) -> bool {
         self.talk.is_some()
+    }
+
+    /// Whether the proxy was asked for something that it has not answered.
+    pub(super) fn is_asking(&self) -> bool {
+        self.talks() && self.handshake.as_ref().is_some_and(Handshake::is_asking)
     }
 
     /// The host was looked up here.
@@ -69,5 +86,12 @@ impl Route {
             }
             Request::Bind(_) => self.client.unwrap_or(unknown),
         }
+    }
+}
+
+/// Without what is unsent, which may be a password.
+impl fmt::Debug for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Talk").field("token", &self.token).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use super::read_buffer::ReadBuffer;
 use super::route::{Route, Talk};
 use super::telling::Step;
 use crate::driver::{Interest, Readiness, Token};
-use crate::event_loop::RECEIVE_SIZE;
+use crate::event_loop::{RECEIVE_SIZE, later};
 use crate::proxy::Progress;
 use rustix::io::Errno;
 use std::net::SocketAddr;
@@ -80,6 +80,9 @@ impl SocketCore {
             match progress {
                 Progress::GoesOn if length == 0 || taken >= bytes.len() => {
                     self.say();
+                    if length > 0 {
+                        self.limit_last_word();
+                    }
                     return taken;
                 }
                 Progress::GoesOn => self.say(),
@@ -103,6 +106,18 @@ impl SocketCore {
         self.wake_at(None);
         self.note_attempt(Step::Bound);
         self.say();
+    }
+
+    /// Once the proxy has begun its second reply, the rest may take no longer than any other answer.
+    fn limit_last_word(self: &Rc<Self>) {
+        let stands = self.with_route(|route| route.bound.is_some()) == Some(true);
+        let limit = self.outgoing().limit.get().filter(|_| stands);
+        let deadline = limit.map(|limit| later(self.now(), limit));
+        let begins = self.with_attempt(|attempt| attempt.deadline.is_none() && deadline.is_some());
+        if begins == Some(true) {
+            self.with_attempt(|attempt| attempt.deadline = deadline);
+            self.wake_at(deadline);
+        }
     }
 
     /// What comes from now on is the client's, and stays where it is.
