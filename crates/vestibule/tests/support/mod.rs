@@ -2,6 +2,11 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod socks5;
+pub mod socks5_script;
+pub mod socks5_server;
+pub mod socks5_wire;
+
 use rustix::net::{AddressFamily, SocketType};
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
