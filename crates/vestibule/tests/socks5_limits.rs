@@ -168,7 +168,6 @@ fn a_drain_has_no_place_to_come_to() {
     let _waiting = client(&event_loop, &server);
     until(&event_loop, || server.bound_addresses().len() == 1);
     server.drain(LIMIT);
-    // BUG: it is still told as a place to come to.
     assert_eq!(server.bound_addresses(), vec![]);
 }
 

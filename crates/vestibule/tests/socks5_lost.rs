@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use support::socks5::{OnBind, Proxy};
+use support::socks5_script::{Script, Step};
 use support::socks5_server::{behind, client, follow, listening, options, take_sorted};
+use support::socks5_wire::reply;
 use support::{LIMIT, next, settle, until};
 use vestibule::{EventLoop, HostAddress, ServerState, SocketError, TcpServer};
 
@@ -197,4 +199,57 @@ fn a_pause_hides_the_loss_of_the_proxy_until_it_ends() {
     assert_eq!(server.state(), ServerState::Paused);
     server.resume_accepting();
     visit(&event_loop, &server);
+}
+
+/// Some proxies say nothing when a port is taken: they close the connection, or let the client wait.
+#[test]
+fn a_port_that_is_asked_for_in_vain_is_given_up() {
+    for silent in [OnBind::Close, OnBind::Ignore] {
+        let proxy = Proxy::new();
+        proxy.on_bind(move |port| if port == 0 { OnBind::Elsewhere } else { silent });
+        let (event_loop, server) = behind(proxy.as_proxy());
+        server.listen_with(options().proxy_timeout(Duration::from_millis(50))).unwrap();
+        for _ in 0..2 {
+            visit(&event_loop, &server);
+            until(&event_loop, || !server.bound_addresses().is_empty());
+        }
+        let asked = proxy.take_requests();
+        let fallen_back = asked.iter().filter(|request| *request == "bind 0.0.0.0:0").count();
+        assert_eq!(fallen_back, 3, "at first, and twice after two tries: {asked:?}");
+    }
+}
+
+/// A second reply that is begun and not ended: the client is the proxy's loss, the BIND is asked for again.
+#[test]
+fn a_second_reply_has_to_end_in_time() {
+    let address = std::net::SocketAddr::from(([192, 0, 2, 7], 7));
+    let said = [vec![5, 0], reply(0, address), vec![5, 0, 0]].concat();
+    let script = Script::new([vec![Step::Send(said), Step::Leave]]);
+    let (event_loop, server) = behind(script.as_proxy());
+    let log = follow(&server);
+    server.listen_with(options().proxy_timeout(Duration::from_millis(50))).unwrap();
+    until(&event_loop, || server.state() == ServerState::Starting);
+    assert_eq!(server.server_error(), SocketError::ProxyConnectionClosed);
+    settle(&event_loop);
+    assert!(log.take().contains("ProxyConnectionClosed"));
+}
+
+/// 1. One BIND has a client that may not come in, the other is lost, and its next try is due later. 2. A drain begins, and a
+/// wait for its end. It waits; it does not look again and again.
+#[test]
+fn a_wait_for_the_end_of_a_drain_sleeps() {
+    let proxy = Proxy::new();
+    let (event_loop, server) = listening(&proxy, 2);
+    server.set_max_pending_connections(0);
+    let _client = client(&event_loop, &server);
+    until(&event_loop, || server.kernel_queue().unwrap().depth == 1);
+    proxy.on_bind(|_| OnBind::Close);
+    proxy.close_idle();
+    until(&event_loop, || server.statistics().errors.unknown >= 1);
+    let time = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let before = time();
+    server.drain(Duration::from_millis(500));
+    assert!(!server.wait_for_new_connection(Some(LIMIT)).unwrap());
+    let used = time() - before;
+    assert_eq!((used.tv_sec, used.tv_nsec < 100_000_000), (0, true), "{used:?} of CPU in half a second");
 }

@@ -99,7 +99,6 @@ fn a_server_that_a_slot_has_closed_tells_of_no_address() {
     let _client = client(&event_loop, &server);
     until(&event_loop, || log.len() > 0);
     settle(&event_loop);
-    // BUG: `address_changed` is told of the server that is closed.
     assert_eq!((log.take(), server.state()), ("listens".into(), ServerState::Closed));
 }
 

@@ -197,6 +197,10 @@ fn encode(request: &Request) -> Result<Vec<u8>, ProxyRefusal> {
         (Kind::Null, Some(name)) => {
             let words = "a host's name has 1 to 255 bytes";
             let length = u8::try_from(name.len()).ok().filter(|length| *length > 0);
+            if name.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+                let words = "a host's name has no blanks";
+                return Err(ProxyRefusal::plain(SocketError::HostNotFound, words));
+            }
             let length = length.ok_or_else(|| ProxyRefusal::plain(SocketError::HostNotFound, words))?;
             message.extend([NAME, length]);
             message.extend(name.bytes());

@@ -14,8 +14,9 @@ use std::time::Instant;
 impl SocketCore {
     /// Begins to connect to a host, on the way that its proxies leave.
     pub(super) fn begin_connecting(self: &Rc<Self>, host: &str, port: u16) {
+        let route = self.route_to(host, port); // asks the program, which may panic
         self.begin_attempt(host, port);
-        match self.route_to(host, port) {
+        match route {
             Ok(route) => self.set_out(route),
             Err(failure) => self.fail_soon(failure),
         }

@@ -14,7 +14,7 @@ impl SocketCore {
     fn why_not_std(self: &Rc<Self>) -> Option<Error> {
         self.push_out();
         let refuse = |words: String| Some(Error::said(Operation::IntoStd, SocketError::Operation, words));
-        match (self.bytes_available(), self.bytes_to_write()) {
+        match (self.bytes_available() + self.surplus(), self.bytes_to_write()) {
             _ if !self.is_open() => refuse("there is no connection, or it is ending".to_owned()),
             (0, 0) => None,
             (0, unsent) => refuse(format!("{unsent} bytes are not sent")),

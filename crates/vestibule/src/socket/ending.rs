@@ -60,6 +60,7 @@ impl SocketCore {
         if !self.has_connection() {
             return;
         }
+        self.receive_surplus();
         self.leave();
         self.event_loop.close(self.token());
         self.lost(SocketError::from_io(&errno.into(), Operation::Receive));
@@ -70,6 +71,10 @@ impl SocketCore {
         if self.is_connecting() && self.proxy_ended() {
             return;
         }
+        if !self.has_connection() || self.has(Flag::InputEnded) {
+            return;
+        }
+        self.tell_surplus();
         if !self.has_connection() || self.set(Flag::InputEnded, true) {
             return;
         }

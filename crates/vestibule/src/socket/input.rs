@@ -61,9 +61,13 @@ impl SocketCore {
     /// The loop received something: lends it to the slots of `ready_read` and keeps what they leave.
     pub(crate) fn deliver(self: &Rc<Self>, mut buffer: Box<ReadBuffer>) {
         match self.phase.get() {
-            Phase::Open | Phase::Closed => {}
+            Phase::Open | Phase::Closed => _ = self.tell_surplus(), // which came before
             Phase::Ending => buffer.truncate(self.room_while_ending()),
-            Phase::Connecting => return self.deliver_from_proxy(buffer),
+            Phase::Connecting => {
+                self.deliver_from_proxy(buffer);
+                self.tell_surplus();
+                return;
+            }
         }
         if buffer.is_empty() {
             return self.event_loop.buffers.give_read_buffer(buffer);
@@ -137,6 +141,8 @@ impl SocketCore {
     /// Discards what is unread, also what a reader is looking at.
     pub(super) fn drop_input(&self) {
         self.discarded.set(self.discarded.get().wrapping_add(1));
+        let surplus = self.outgoing_if_any().and_then(|outgoing| outgoing.surplus.take());
+        drop(surplus);
         if let Some(input) = self.input.take() {
             self.event_loop.buffers.give_read_buffer(input);
         }

@@ -1,4 +1,5 @@
 use super::failure::Failure;
+use super::read_buffer::ReadBuffer;
 use super::route::Route;
 use super::telling::Step;
 use crate::admission::Ledger;
@@ -37,6 +38,8 @@ pub(super) struct Outgoing {
     pub(super) fault: Cell<BindFault>,
     /// The same in the reference's words.
     pub(super) failure_text: Cell<Option<(SocketError, &'static str)>>,
+    /// What came right behind a proxy's answer, before anybody could be told of it.
+    pub(super) surplus: Cell<Option<Box<ReadBuffer>>>,
     /// What a client that came through a proxy connected to, which the system does not know.
     pub(super) local: Cell<Option<SocketAddr>>,
     /// What is to be told of all this.
@@ -97,6 +100,7 @@ impl Default for Outgoing {
             failure: RefCell::default(),
             fault: Cell::default(),
             failure_text: Cell::default(),
+            surplus: Cell::default(),
             local: Cell::default(),
             steps: RefCell::default(),
             succeeded: Cell::default(),

@@ -49,9 +49,10 @@ impl SocketCore {
                 Ok(length) => drop(bytes.drain(..length.min(bytes.len()))),
                 Err(errno) => return self.give_up(Failure::System(errno)),
             }
-            self.with_route(|route| route.talk.as_mut().map(|talk| talk.unsent = bytes));
         }
-        let credit = u32::try_from(wants).unwrap_or(u32::MAX);
+        // Who answers before having heard all is listened to afterwards.
+        let credit = if bytes.is_empty() { u32::try_from(wants).unwrap_or(u32::MAX) } else { 0 };
+        self.with_route(|route| route.talk.as_mut().map(|talk| talk.unsent = bytes));
         self.event_loop.driver.borrow_mut().grant_bytes(token, credit);
     }
 
@@ -138,17 +139,38 @@ impl SocketCore {
         }
     }
 
-    /// What came behind the proxy's last word is the peer's first.
+    /// What came behind the proxy's last word is the peer's first. It counts as received later: by the loop, or by the next wait.
     fn keep_surplus(self: &Rc<Self>, buffer: Box<ReadBuffer>) {
-        let surplus = self.has_connection() && !buffer.is_empty();
-        if surplus {
-            self.add_input(Box::new(ReadBuffer::own(buffer.unread())));
+        if self.has_connection() && !buffer.is_empty() {
+            self.outgoing().surplus.set(Some(Box::new(ReadBuffer::own(buffer.unread()))));
         }
         self.event_loop.buffers.give_read_buffer(buffer);
         self.tell();
-        if surplus && self.has_connection() && self.bytes_available() > 0 {
+        self.tell_later();
+    }
+
+    /// How much that is.
+    pub(super) fn surplus(&self) -> usize {
+        let Some(outgoing) = self.outgoing_if_any() else { return 0 };
+        let surplus = outgoing.surplus.take();
+        let length = surplus.as_deref().map_or(0, ReadBuffer::len);
+        outgoing.surplus.set(surplus);
+        length
+    }
+
+    /// Receives what came right behind a proxy's answer, telling nobody; false if nothing did.
+    pub(super) fn receive_surplus(&self) -> bool {
+        let surplus = self.outgoing_if_any().and_then(|outgoing| outgoing.surplus.take());
+        surplus.map(|surplus| self.add_input(surplus)).is_some()
+    }
+
+    /// The same, and tells it.
+    pub(super) fn tell_surplus(self: &Rc<Self>) -> bool {
+        let received = self.receive_surplus();
+        if received {
             self.tell_ready_read();
         }
+        received
     }
 
     /// The proxy has ended the connection; true if it was one to a proxy.
@@ -165,7 +187,8 @@ impl SocketCore {
     pub(super) fn talk_interest(&self) -> Option<Interest> {
         self.with_route(|route| {
             let talk = route.talk.as_ref()?;
-            let (readable, writable) = (route.wants() > 0, !talk.unsent.is_empty());
+            let writable = !talk.unsent.is_empty();
+            let readable = route.wants() > 0 && !writable;
             Some(Interest { token: talk.token, readable, writable, end: false })
         })
         .flatten()

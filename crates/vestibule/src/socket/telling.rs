@@ -176,7 +176,8 @@ impl SocketCore {
 
     /// Tells in the next turn what was noted.
     pub(crate) fn tell_later(self: &Rc<Self>) {
-        if self.has_tales() && self.event_loop.has_handles() && !self.set(Flag::Queued, true) {
+        let has_news = self.has_tales() || self.surplus() > 0;
+        if has_news && self.event_loop.has_handles() && !self.set(Flag::Queued, true) {
             self.event_loop.add_telling(Rc::clone(self));
         }
     }
@@ -185,6 +186,7 @@ impl SocketCore {
     pub(crate) fn tell_deferred(self: &Rc<Self>) {
         self.set(Flag::Queued, false);
         self.tell();
+        self.tell_surplus();
         self.end_if_idle();
         self.tell();
     }

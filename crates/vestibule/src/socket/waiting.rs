@@ -13,6 +13,9 @@ use std::time::Duration;
 impl SocketCore {
     /// Waits once for the socket, sends and receives what it can, and tells that. True if bytes were received.
     fn wait_round(self: &Rc<Self>, wait: &Wait<'_>) -> Result<bool> {
+        if self.tell_surplus() {
+            return Ok(true);
+        }
         let readable = self.credit() > 0;
         let writable = self.bytes_to_write() > 0;
         let token = self.token();

@@ -17,6 +17,10 @@ pub enum OnBind {
     /// Never on the port that is asked for.
     Elsewhere,
     Refuse(u8),
+    /// Closes the connection.
+    Close,
+    /// Says nothing.
+    Ignore,
 }
 
 type AskBind = Box<dyn FnMut(u16) -> OnBind + Send>;
@@ -252,6 +256,8 @@ impl Shared {
     fn bind(&self, control: &Arc<TcpStream>, port: u16) -> Result<()> {
         let listener = match self.lock().on_bind.as_mut().map_or(OnBind::AsAsked, |ask| ask(port)) {
             OnBind::Refuse(code) => return refuse(control, code),
+            OnBind::Close => return Ok(()),
+            OnBind::Ignore => return (&**control).read(&mut [0]).map(drop), // until the other side gives up
             OnBind::AsAsked => listen(port).or_else(|_| listen(0))?,
             OnBind::Elsewhere => listen_elsewhere(port)?,
         };
