@@ -122,7 +122,7 @@ fn clients_that_leave_at_once_do_no_harm() {
 
 /// The name has an address of IPv6 too, where nobody listens.
 #[test]
-fn a_proxy_with_a_name_is_looked_up_for_each_bind() {
+fn a_proxy_with_a_name_is_looked_up_again_after_it_was_lost() {
     let mut proxy = Proxy::new();
     let (event_loop, server) = behind(NetworkProxy::new(ProxyType::Socks5, "localhost", proxy.port));
     server.listen_with(options().proxy_binds(2)).unwrap();

@@ -234,8 +234,8 @@ fn a_second_reply_has_to_end_in_time() {
     assert!(log.take().contains("ProxyConnectionClosed"));
 }
 
-/// 1. One BIND has a client that may not come in, the other is lost, and its next try is due later. 2. A drain begins, and a
-/// wait for its end. It waits; it does not look again and again.
+/// First one BIND has a client that may not come in, and the other is lost and will be asked for again later. Then a drain begins,
+/// and a wait for its end, which must not look again and again.
 #[test]
 fn a_wait_for_the_end_of_a_drain_sleeps() {
     let proxy = Proxy::new();
