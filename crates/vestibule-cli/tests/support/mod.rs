@@ -90,11 +90,16 @@ pub fn is_reset(kind: ErrorKind) -> bool {
 
 impl Server {
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = vestibule(arguments).spawn().unwrap();
+        Self::spawn(vestibule(arguments))
+    }
+
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let output = lines(child.stdout.take().unwrap());
         let log = lines(child.stderr.take().unwrap());
         let first_line = output.recv_timeout(LIMIT).expect("a first line");
-        let address = first_line.strip_prefix("listening on ").unwrap().parse().unwrap();
+        let place = first_line.strip_prefix("listening on ").unwrap();
+        let address = place.split(" through ").next().unwrap().parse().unwrap();
         Self { child, first_line, address, output, log }
     }
 
