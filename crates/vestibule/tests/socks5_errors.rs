@@ -105,7 +105,7 @@ fn fails_after(steps: &[Step], with_user: bool, wanted: Wanted<'_>) {
     let proxy = if with_user { proxy.with_credentials("ali", PASSWORD) } else { proxy };
     fails(&proxy, LIMIT, wanted);
     script.finish();
-    assert_eq!(open_descriptors(), before);
+    assert!(open_descriptors() <= before);
 }
 
 /// Greeted without a user, the proxy is asked for a BIND, and this is what it answers.

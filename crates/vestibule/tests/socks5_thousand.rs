@@ -78,6 +78,6 @@ fn of_a_thousand_clients_none_is_lost_and_none_comes_twice() {
     assert_eq!(statistics.errors, vestibule::AcceptErrors::default());
     until(&event_loop, || server.bound_addresses().len() == 4);
     server.close();
-    proxy.kill();
+    drop(proxy);
     assert_eq!(open_descriptors(), before);
 }

@@ -46,6 +46,8 @@ struct Trouble {
     backoff: Backoff,
     /// Whether the pause was used already.
     over: bool,
+    /// What was told of it.
+    told: BindFault,
 }
 
 /// What to do for more BINDs.
@@ -171,17 +173,27 @@ impl Bindings {
                 lane.last = Some(self.asked);
             }
         }
-        let chance = self.chance.byte();
-        let earlier = self.trouble.map(|trouble| trouble.backoff);
-        // Those that fail together, as when the proxy has gone, are one failure.
-        if self.trouble.is_none_or(|trouble| trouble.over) {
-            let backoff = earlier.map_or_else(|| Backoff::begin(now, chance), |it| it.again(now, chance));
-            self.trouble = Some(Trouble { backoff, over: false });
-        }
         // Nothing stands, and nothing is under way that may.
         let lost = self.listens && self.lanes.iter().all(|lane| lane.state == State::Idle);
         self.listens &= !lost;
-        BindFailed { lost, tell: earlier.is_none() }
+        let tell = match self.trouble {
+            None => true,
+            // That one BIND of several is always refused must not hide that the proxy has gone.
+            Some(trouble) => lost && trouble.told == BindFault::Refused && fault != BindFault::Refused,
+        };
+        self.pause(fault, tell, now);
+        BindFailed { lost, tell }
+    }
+
+    /// BINDs that fail together, as when the proxy has gone, are one failure.
+    fn pause(&mut self, fault: BindFault, tell: bool, now: Instant) {
+        let chance = self.chance.byte();
+        let (backoff, over, told) = match self.trouble {
+            None => (Backoff::begin(now, chance), false, fault),
+            Some(it) if it.over => (it.backoff.again(now, chance), false, it.told),
+            Some(it) => (it.backoff, it.over, it.told),
+        };
+        self.trouble = Some(Trouble { backoff, over, told: if tell { fault } else { told } });
     }
 
     /// The BINDs that have no client are given up.

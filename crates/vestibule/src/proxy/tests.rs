@@ -130,7 +130,7 @@ proptest! {
         let asked = Endpoint::new(HostAddress::ANY, port);
         let at = |port| Endpoint::new(HostAddress::LOCALHOST, port);
         let mut bindings = Bindings::new(asked, number, Chance::new(seed));
-        let (mut lanes, mut told, mut listens, mut trouble) = (vec![Lane::Idle; number], None, false, false);
+        let (mut lanes, mut told, mut listens, mut trouble) = (vec![Lane::Idle; number], None, false, None);
         let mut now = Instant::now();
         for (step, lane, port, time) in steps {
             let lane = lane % number;
@@ -145,7 +145,7 @@ proptest! {
                         lanes[asks] = Lane::Asked;
                     }
                     NextBind::Wait(until) => {
-                        prop_assert!(trouble && until > now && until <= now + Duration::from_millis(500));
+                        prop_assert!(trouble.is_some() && until > now && until <= now + Duration::from_millis(500));
                     }
                     NextBind::Nothing => {
                         let some = if listens { &lanes[..] } else { &lanes[..1] };
@@ -162,7 +162,9 @@ proptest! {
                     if first {
                         told = Some(at(port));
                     }
-                    trouble &= !lanes.iter().all(|lane| matches!(lane, Lane::Stands | Lane::HasClient));
+                    if lanes.iter().all(|lane| matches!(lane, Lane::Stands | Lane::HasClient)) {
+                        trouble = None;
+                    }
                 }
                 (3, Lane::Stands) => {
                     bindings.client_came(lane);
@@ -176,10 +178,12 @@ proptest! {
                     let fault = [BindFault::Refused, BindFault::Unanswered, BindFault::Other][usize::from(port)];
                     let failed = bindings.failed(lane, fault, now);
                     lanes[lane] = Lane::Idle;
-                    prop_assert_eq!(failed.tell, !trouble);
                     prop_assert_eq!(failed.lost, listens && lanes.iter().all(|lane| *lane == Lane::Idle));
+                    let refused = BindFault::Refused;
+                    let news = trouble.is_none_or(|told| failed.lost && told == refused && fault != refused);
+                    prop_assert_eq!(failed.tell, news);
                     listens &= !failed.lost;
-                    trouble = true;
+                    trouble = if news { Some(fault) } else { trouble };
                 }
                 _ => {}
             }

@@ -3,8 +3,10 @@
 use super::LIMIT;
 use super::socks5_wire::{read, read_host, read_text, refuse, reply};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{AddressFamily, SocketType};
 use std::io::{Error, ErrorKind, Read, Result, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use vestibule::{NetworkProxy, ProxyType};
@@ -43,6 +45,7 @@ struct State {
     /// All connections, for the end.
     streams: Vec<Weak<TcpStream>>,
     binds: Vec<Bind>,
+    held: Vec<(SocketAddr, OwnedFd)>,
     opened: usize,
     standing: usize,
     threads: usize,
@@ -55,6 +58,7 @@ struct State {
 /// A BIND that waits for its client.
 struct Bind {
     control: Arc<TcpStream>,
+    listener: Arc<TcpListener>,
     at: SocketAddr,
     claimed: bool,
 }
@@ -120,14 +124,15 @@ impl Proxy {
             .unwrap()
     }
 
-    /// Closes the BINDs that have no client.
+    /// Closes the BINDs that have no client; their ports are free before that can be seen.
     pub fn close_idle(&self) {
         for bind in self.shared.lock().binds.drain(..) {
+            let _ = rustix::net::shutdown(&bind.listener, rustix::net::Shutdown::Both);
             let _ = bind.control.shutdown(Shutdown::Both);
         }
     }
 
-    /// Closes everything at once, and returns when nothing is left.
+    /// Closes everything at once, and returns when no connection is left; only its ports stay taken.
     pub fn kill(&self) {
         let mut state = self.shared.lock();
         if let Some(listener) = state.listener.take() {
@@ -147,7 +152,7 @@ impl Proxy {
     }
 
     pub fn start_at(&mut self, port: u16) {
-        let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
+        let listener = Arc::new(self.shared.listen(port).unwrap());
         self.port = listener.local_addr().unwrap().port();
         self.shared.lock().listener = Some(Arc::clone(&listener));
         let shared = Arc::clone(&self.shared);
@@ -173,6 +178,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.kill();
+        self.shared.lock().held.clear();
     }
 }
 
@@ -253,16 +259,33 @@ impl Shared {
         Ok(())
     }
 
+    /// Listens on a port, which is the proxy's from then on: nobody else gets it, and it is never given for 0 again.
+    fn listen(&self, port: u16) -> Result<TcpListener> {
+        let held = &mut self.lock().held;
+        if let Some((at, _)) = held.iter().find(|(at, _)| at.port() == port) {
+            return TcpListener::bind(at);
+        }
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let at = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
+        held.push((at, socket));
+        TcpListener::bind(at)
+    }
+
     fn bind(&self, control: &Arc<TcpStream>, port: u16) -> Result<()> {
-        let listener = match self.lock().on_bind.as_mut().map_or(OnBind::AsAsked, |ask| ask(port)) {
+        let on_bind = self.lock().on_bind.as_mut().map_or(OnBind::AsAsked, |ask| ask(port));
+        let listener = match on_bind {
             OnBind::Refuse(code) => return refuse(control, code),
             OnBind::Close => return Ok(()),
             OnBind::Ignore => return (&**control).read(&mut [0]).map(drop), // until the other side gives up
-            OnBind::AsAsked => listen(port).or_else(|_| listen(0))?,
-            OnBind::Elsewhere => listen_elsewhere(port)?,
+            OnBind::AsAsked => self.listen(port).or_else(|_| self.listen(0))?,
+            OnBind::Elsewhere => self.listen(0)?,
         };
         let at = listener.local_addr()?;
-        self.lock().binds.push(Bind { control: Arc::clone(control), at, claimed: false });
+        let listener = Arc::new(listener);
+        let bind = Bind { control: Arc::clone(control), listener: Arc::clone(&listener), at, claimed: false };
+        self.lock().binds.push(bind);
         let _ = (&**control).write_all(&reply(0, at)); // its end is seen below
         self.changed.notify_all();
         let client = first_client(control, &listener);
@@ -286,15 +309,6 @@ impl Drop for Ended {
         self.0.lock().threads -= 1;
         self.0.changed.notify_all();
     }
-}
-
-fn listen(port: u16) -> Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-}
-
-fn listen_elsewhere(port: u16) -> Result<TcpListener> {
-    let listener = listen(0)?;
-    if listener.local_addr()?.port() == port { listen(0) } else { Ok(listener) }
 }
 
 /// Waits for a client, unless the connection to the proxy ends.
