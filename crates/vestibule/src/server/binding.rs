@@ -1,18 +1,18 @@
-use super::core::{Listening, ServerCore};
+use super::core::ServerCore;
 use super::listen_options::ListenOptions;
-use super::proxied::{LaneNews, Proxied, ProxiedClient, ProxiedNeeds};
+use super::proxied::{LaneNews, Proxied, ProxiedNeeds};
 use super::state::ServerState;
-use crate::acceptor::{AcceptErrorClass, Chance};
+use crate::acceptor::Chance;
 use crate::address::Endpoint;
 use crate::driver::Readiness;
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::event_loop::Also;
-use crate::proxy::{BindFailed, BindFault, NetworkProxy, NextBind};
+use crate::proxy::{NetworkProxy, NextBind};
 use crate::socket::{SocketCore, SocketState, TcpSocket};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Listening through a proxy: asking for BINDs, and what becomes of them.
+/// Listening through a proxy: asking for BINDs, and waiting for them.
 impl ServerCore {
     pub(super) fn proxied(&self) -> Option<Rc<Proxied>> {
         self.proxied.borrow().clone()
@@ -98,19 +98,6 @@ impl ServerCore {
         self.hear_lanes();
     }
 
-    /// Does what the lanes' news ask for.
-    pub(super) fn hear_lanes(self: &Rc<Self>) {
-        while let Some(proxied) = self.proxied() {
-            let news = proxied.news.borrow_mut().pop_front();
-            match news {
-                Some((lane, LaneNews::Stands)) => self.bind_stands(&proxied, lane),
-                Some((lane, LaneNews::ClientCame)) => self.client_came(&proxied, lane),
-                Some((lane, LaneNews::Failed)) => self.bind_failed(&proxied, lane),
-                None => return,
-            }
-        }
-    }
-
     /// Asks for the BINDs that are due.
     pub(super) fn ask_for_binds(self: &Rc<Self>) {
         let Some(proxied) = self.proxied().filter(|_| self.drain.borrow().is_none()) else { return };
@@ -166,110 +153,14 @@ impl ServerCore {
         core.begin_bind(proxied.proxy.clone(), endpoint, proxy_timeout, no_delay, known);
     }
 
-    /// The proxy waits for a client.
-    fn bind_stands(self: &Rc<Self>, proxied: &Rc<Proxied>, lane: usize) {
-        let Some(socket) = proxied.lane(lane) else { return };
-        let Some(at) = socket.bound_at() else { return };
-        proxied.addresses.replace(socket.proxy_addresses());
-        let outcome = proxied.bindings.borrow_mut().bound(lane, at.into());
-        if outcome.begins || outcome.moves {
-            self.listening.set(Some(Listening { token: None, endpoint: at.into() }));
-        }
-        let is_told = proxied.has_begun.replace(true) || proxied.options.in_background;
-        if outcome.begins {
-            self.begin_accepting();
-        }
-        self.ask_for_binds();
-        if outcome.begins && is_told {
-            self.emit(&self.listening_changed, Ok(()));
-        }
-        let is_there = self.proxied().is_some_and(|present| Rc::ptr_eq(&present, proxied));
-        if outcome.moves && is_there {
-            self.emit(&self.address_changed, ());
-        }
-    }
-
-    /// A client has come to the proxy, and its connection is this one now.
-    fn client_came(self: &Rc<Self>, proxied: &Rc<Proxied>, lane: usize) {
-        let client = proxied.lane(lane).and_then(|socket| socket.take_client());
-        let now = self.now();
-        if let Some((transport, peer, local)) = client {
-            let client = ProxiedClient { lane, transport, peer, local, came: now };
-            proxied.clients.borrow_mut().push_back(client);
-            proxied.bindings.borrow_mut().client_came(lane);
-        } else {
-            let _ = proxied.bindings.borrow_mut().failed(lane, BindFault::Other, now); // asked for again in its time
-        }
-        proxied.set_lane(lane, None);
-        self.accept_batch();
-    }
-
-    /// Whether a client waits here to be accepted.
-    pub(super) fn has_proxied_client(&self) -> bool {
-        self.proxied.borrow().as_ref().is_some_and(|proxied| !proxied.clients.borrow().is_empty())
-    }
-
-    /// The client that waits longest; another may come in its lane.
-    pub(super) fn next_proxied_client(self: &Rc<Self>) -> Option<ProxiedClient> {
-        let proxied = self.proxied()?;
-        let client = proxied.clients.borrow_mut().pop_front()?;
-        proxied.bindings.borrow_mut().accepted(client.lane);
-        self.ask_for_binds();
-        Some(client)
-    }
-
-    /// A BIND was refused, or has ended before a client came.
-    fn bind_failed(self: &Rc<Self>, proxied: &Rc<Proxied>, lane: usize) {
-        let failure = proxied.lane(lane).and_then(|socket| socket.take_failure());
-        let Some((error, fault)) = failure else { return };
-        let error = error.while_listening(proxied.options.endpoint);
-        let outcome = proxied.bindings.borrow_mut().failed(lane, fault, self.now());
-        proxied.set_lane(lane, None);
-        proxied.addresses.take(); // they may be others now
-        if !proxied.has_begun.get() {
-            return self.never_began(proxied, error);
-        }
-        self.note_bind_failure(&error, outcome);
-        if outcome.lost {
-            self.listening.set(None);
-            self.end_accepting();
-            self.update_state();
-        }
-        self.ask_for_binds();
-        if outcome.tell {
-            self.emit(&self.accept_error, error.kind());
-        }
-    }
-
-    /// Listening has failed: the call that waits for it says so, or a signal.
-    fn never_began(self: &Rc<Self>, proxied: &Rc<Proxied>, error: Error) {
-        if !proxied.options.in_background {
-            proxied.failure.replace(Some(error));
-            return;
-        }
-        self.end_proxied();
-        self.update_state();
-        let kind = self.noted(error).kind();
-        self.emit(&self.listening_changed, Err(kind));
-    }
-
-    fn note_bind_failure(&self, error: &Error, outcome: BindFailed) {
-        let resources = error.kind() == SocketError::SocketResource;
-        self.ledger.count_failure(if resources {
-            AcceptErrorClass::Resources
-        } else {
-            AcceptErrorClass::Unknown
-        });
-        if outcome.tell {
-            crate::log::warning!("{error}; the server will ask the proxy again by itself");
-            self.note(error.kind(), error.error_string());
-        }
-    }
-
     /// Nobody is waited for any more; those who have come stay.
     pub(super) fn end_binding(&self) {
         if let Some(proxied) = self.proxied() {
             self.forget_retry(&proxied);
+            let number = proxied.lanes.borrow().len();
+            for lane in 0..number {
+                self.take_client(&proxied, lane);
+            }
             proxied.close_lanes();
         }
     }

@@ -29,6 +29,7 @@ impl ServerCore {
             drain.done.extend(done);
             return self.event_loop.call_for_turn();
         }
+        self.end_binding();
         let queue = self.kernel_queue();
         let drain = Drain {
             account: DrainAccount::open(&self.ledger, self.now()),
@@ -36,7 +37,6 @@ impl ServerCore {
             done: done.into_iter().collect(),
         };
         self.drain.replace(Some(drain));
-        self.end_binding();
         if self.listening.get().is_none() {
             self.stop_listening(); // or trying to
         }

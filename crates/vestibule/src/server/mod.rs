@@ -16,6 +16,7 @@ mod handing_out;
 mod handle;
 mod hook;
 mod incoming_connection;
+mod lane_news;
 mod listen_options;
 mod listening;
 #[cfg(feature = "metrics")]
