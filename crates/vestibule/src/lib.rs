@@ -83,6 +83,8 @@
 //! | --- | --- | --- |
 //! | `simulation` | no | `simulation`: servers and sockets on a network in memory, with virtual time, a seed and faults |
 //! | `metrics` | no | what servers count, through the `metrics` crate |
+//! | `tokio` | no | [`tokio`]: the same front door under tokio |
+//! | `axum` | no | `axum::serve` with that |
 //! | `tracing` | no | a span for each connection, and warnings, through the `tracing` crate |
 
 mod acceptor;
@@ -99,6 +101,9 @@ mod server;
 mod signal;
 mod socket;
 mod sync;
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+pub mod tokio;
 mod workers;
 
 pub use acceptor::{AcceptErrorClass, Leftover};

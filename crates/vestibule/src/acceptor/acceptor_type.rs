@@ -124,6 +124,14 @@ impl Acceptor {
         self.paused = false;
     }
 
+    /// Nobody is left whom a drain would let in or refuse.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn queue_is_empty(&mut self) {
+        if let Some((_, left)) = &mut self.draining {
+            *left = 0;
+        }
+    }
+
     pub(crate) fn end_drain(&mut self) {
         self.draining = None;
     }

@@ -3,6 +3,7 @@ use super::refusal::{Refusal, RefusalReason};
 use super::shared_limit::SharedLimit;
 use super::sources::SourceLimits;
 use crate::address::Subnet;
+use crate::driver::Arrival;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -170,6 +171,14 @@ impl Limits {
     /// Whether clients over a limit for all are refused.
     pub(crate) fn refuses(&self) -> bool {
         matches!(self.over, OverLimit::Refuse(_))
+    }
+
+    /// Why a connection is not worth having, if it is not.
+    pub(crate) fn judge(&self, arrival: &Arrival) -> Option<RefusalReason> {
+        if self.skip_dead && arrival.dead {
+            return Some(RefusalReason::Dead);
+        }
+        self.queue_age.filter(|most| arrival.age > Some(*most)).map(|_| RefusalReason::TooOld)
     }
 
     /// What a client gets that is not let in for this reason.

@@ -52,10 +52,7 @@ impl ServerCore {
         if let Some(age) = arrival.age {
             self.ledger.count_age(age);
         }
-        if limits.skip_dead && arrival.dead {
-            return Some(RefusalReason::Dead);
-        }
-        limits.queue_age.filter(|most| arrival.age > Some(*most)).map(|_| RefusalReason::TooOld)
+        limits.judge(&arrival)
     }
 
     /// The address on this side of accepted connections, if it is one for all.

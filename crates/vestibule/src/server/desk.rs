@@ -8,9 +8,9 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Where other threads leave orders for a server, and see its state.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     waker: Waker,
-    pub(super) home: ThreadId,
+    pub(super) home: Option<ThreadId>,
     /// Whether somebody may leave orders at all, so that waits must look.
     staffed: AtomicBool,
     board: Mutex<Board>,
@@ -28,11 +28,17 @@ impl Desk {
     pub(super) fn new(waker: Waker) -> Self {
         Self {
             waker,
-            home: thread::current().id(),
+            home: Some(thread::current().id()),
             staffed: AtomicBool::new(false),
             board: Mutex::new(Board::default()),
             changed: Condvar::new(),
         }
+    }
+
+    /// For a server whose orders any thread may carry out.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn without_home(waker: Waker) -> Self {
+        Self { home: None, ..Self::new(waker) }
     }
 
     /// Orders are made, dropped and carried out outside of this lock.
@@ -40,7 +46,7 @@ impl Desk {
         lock(&self.board)
     }
 
-    pub(super) fn staff(&self) {
+    pub(crate) fn staff(&self) {
         self.staffed.store(true, Ordering::Relaxed);
     }
 
@@ -61,7 +67,7 @@ impl Desk {
         Ok(())
     }
 
-    pub(super) fn take(&self) -> Option<Order> {
+    pub(crate) fn take(&self) -> Option<Order> {
         self.board().orders.pop_front()
     }
 
@@ -70,11 +76,11 @@ impl Desk {
         if self.is_staffed() { self.board().orders.len() } else { 0 }
     }
 
-    pub(super) fn state(&self) -> ServerState {
+    pub(crate) fn state(&self) -> ServerState {
         self.board().state
     }
 
-    pub(super) fn set_state(&self, state: ServerState) {
+    pub(crate) fn set_state(&self, state: ServerState) {
         self.board().state = state;
         self.changed.notify_all();
     }
@@ -85,7 +91,7 @@ impl Desk {
         let mut board = self.board();
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let in_vain = board.closed || thread::current().id() == self.home;
+            let in_vain = board.closed || Some(thread::current().id()) == self.home;
             if board.state == wanted || in_vain || left == Some(Duration::ZERO) {
                 return board.state == wanted;
             }
@@ -94,7 +100,7 @@ impl Desk {
     }
 
     /// The server is gone: drops what is left, and refuses what comes.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let left = {
             let mut board = self.board();
             board.closed = true;

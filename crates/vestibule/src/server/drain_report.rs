@@ -7,8 +7,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct DrainOptions {
-    pub(super) deadline: Duration,
-    pub(super) leftover: Leftover,
+    pub(crate) deadline: Duration,
+    pub(crate) leftover: Leftover,
 }
 
 impl DrainOptions {

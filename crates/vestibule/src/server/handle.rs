@@ -42,6 +42,11 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
+    #[cfg(feature = "tokio")]
+    pub(crate) fn new(desk: Arc<Desk>, ledger: Arc<Ledger>) -> Self {
+        Self { desk, ledger }
+    }
+
     /// Has the server make a call on its own thread; the answer is what the call returns.
     ///
     /// What other methods here do not offer can be done so.
@@ -51,7 +56,7 @@ impl ServerHandle {
 
     /// Gives an order that will be answered. A server that is gone drops it, which tells it to whoever waits.
     fn order<R>(&self, order: impl FnOnce(Reply<R>) -> Order) -> Answer<R> {
-        let (answer, reply) = Answer::new([self.desk.home]);
+        let (answer, reply) = Answer::new(self.desk.home.into_iter().collect::<Vec<_>>());
         let _ = self.desk.leave(order(reply));
         answer
     }

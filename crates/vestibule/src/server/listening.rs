@@ -16,7 +16,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// When the server listens already ([`Error::is_already_listening`]), which disturbs nothing and is not noted as the
+    /// When the server listens already ([`Error::is_already_listening`](crate::Error::is_already_listening)), which disturbs nothing and is not noted as the
     /// last error; when it is [draining](Self::drain); and when the system refuses: `AddressInUse`, `SocketAddressNotAvailable`, `SocketAccess` without the
     /// privilege for the port, `SocketResource` without descriptors, `UnsupportedSocketOperation` for an address that
     /// cannot be listened on. The server stays as it was, and nothing stays open.
@@ -41,7 +41,7 @@ impl TcpServer {
     /// # Errors
     ///
     /// `UnsupportedSocketOperation` when it is not open, or no listening stream socket of IPv4 or IPv6; and when the
-    /// server listens already. The error gives the descriptor back, see [`Error::into_descriptor`].
+    /// server listens already. The error gives the descriptor back, see [`Error::into_descriptor`](crate::Error::into_descriptor).
     pub fn set_socket_descriptor(&self, descriptor: OwnedFd) -> Result<()> {
         self.core().adopt(descriptor)
     }

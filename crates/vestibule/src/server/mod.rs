@@ -49,3 +49,5 @@ pub use weak::WeakTcpServer;
 pub(crate) use self::core::ServerCore;
 pub(crate) use answer::Reply;
 pub(crate) use shared_queue::SharedQueue;
+#[cfg(feature = "tokio")]
+pub(crate) use {desk::Desk, drain_account::DrainAccount, order::Order};

@@ -53,7 +53,7 @@ fn loom_an_order_at_a_closing_desk_is_not_kept() {
 fn loom_a_state_that_is_waited_for_is_seen() {
     loom::model(|| {
         let mut desk = Desk::new(Waker::noop().clone());
-        desk.home = elsewhere();
+        desk.home = Some(elsewhere());
         let desk = Arc::new(desk);
         let other = Arc::clone(&desk);
         let thread = thread::spawn(move || other.set_state(ServerState::Paused));

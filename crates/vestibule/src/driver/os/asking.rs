@@ -2,6 +2,8 @@ use super::calls;
 use super::os_driver::OsDriver;
 use crate::admission::{Ledger, Permit};
 use crate::driver::{Arrival, KernelQueue, Token, Transport};
+#[cfg(feature = "tokio")]
+use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -40,4 +42,20 @@ impl OsDriver {
         self.connections
             .search(from, LOOKED_AT, most, |connection| connection.permit.as_ref().is_some_and(is_of))
     }
+}
+
+/// The same for a descriptor that is on a reactor of somebody else's.
+#[cfg(feature = "tokio")]
+pub(crate) fn arrival_of(descriptor: impl AsFd) -> Option<Arrival> {
+    calls::arrival(descriptor)
+}
+
+#[cfg(feature = "tokio")]
+pub(crate) fn kernel_queue_of(descriptor: impl AsFd) -> Option<KernelQueue> {
+    calls::kernel_queue(descriptor)
+}
+
+#[cfg(feature = "tokio")]
+pub(crate) fn queue_overflows() -> Option<u64> {
+    calls::queue_overflows()
 }

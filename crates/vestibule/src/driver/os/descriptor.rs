@@ -16,8 +16,9 @@ pub(crate) struct Descriptor {
     release: Release,
 }
 
+/// Tells the servers that wait for a descriptor that one was closed, when it is dropped.
 #[derive(Debug)]
-struct Release;
+pub(crate) struct Release;
 
 impl Drop for Release {
     fn drop(&mut self) {

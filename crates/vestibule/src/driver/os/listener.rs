@@ -143,7 +143,7 @@ pub(super) fn scope_index(scope: Option<&str>) -> Result<u32, Errno> {
 }
 
 /// Makes sure that a descriptor can accept, prepares it, and tells where it listens.
-pub(super) fn check_listening(descriptor: &OwnedFd) -> Result<Endpoint, Errno> {
+pub(crate) fn check_listening(descriptor: &OwnedFd) -> Result<Endpoint, Errno> {
     if sockopt::socket_type(descriptor)? != SocketType::STREAM {
         return Err(Errno::PROTOTYPE);
     }

@@ -18,7 +18,12 @@ mod waker;
 
 pub(crate) use calls::pin_to_core;
 pub(crate) use connection::{check_connected, local_address};
-pub(super) use descriptor::Descriptor;
-pub(crate) use descriptor::RELEASES;
+pub(crate) use descriptor::{Descriptor, RELEASES};
 pub(super) use os_driver::OsDriver;
 pub(crate) use waker::Waker;
+#[cfg(feature = "tokio")]
+pub(crate) use {
+    asking::{arrival_of, kernel_queue_of, queue_overflows},
+    descriptor::Release,
+    listener::check_listening,
+};

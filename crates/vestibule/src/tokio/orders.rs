@@ -1,0 +1,110 @@
+use super::door::Drain;
+use super::shared::{Shared, now};
+use crate::admission::DrainPhase;
+use crate::event_loop::later;
+use crate::server::{DrainAccount, DrainOptions, DrainReport, Order, Reply};
+use crate::sync::lock;
+use std::time::{Duration, Instant};
+
+/// How long connections have to end that were cut at the deadline.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What a handle asks for, and drains.
+impl Shared {
+    pub(super) fn carry_out_orders(&self) {
+        while let Some(order) = self.desk.take() {
+            self.carry_out(order);
+            self.caller.wake_accepting();
+        }
+    }
+
+    fn carry_out(&self, order: Order) {
+        match order {
+            Order::Pause(reply) => {
+                self.set_paused(true);
+                reply.send(());
+            }
+            Order::Resume(reply) => {
+                self.set_paused(false);
+                reply.send(());
+            }
+            Order::Stop(reply) => {
+                self.close();
+                reply.send(());
+            }
+            Order::Drain(options, reply) => self.drain(options, reply),
+            Order::SetLimits(limits, reply) => {
+                lock(&self.door).set_limits(*limits, now());
+                reply.send(());
+            }
+            Order::TellQueue(reply) => reply.send(self.kernel_queue()),
+            Order::Call(call) => drop(call), // there is no `TcpServer`
+        }
+    }
+
+    fn set_paused(&self, paused: bool) {
+        let mut door = lock(&self.door);
+        door.acceptor.set_paused(paused);
+        self.update_state(&door);
+    }
+
+    /// Begins to drain, or brings the deadline of the drain under way forward.
+    fn drain(&self, options: DrainOptions, reply: Reply<DrainReport>) {
+        let now = now();
+        let deadline = later(now, options.deadline);
+        let queue = self.kernel_queue();
+        let mut door = lock(&self.door);
+        if let Some(drain) = &mut door.drain {
+            drain.deadline = drain.deadline.min(deadline);
+            drain.replies.push(reply);
+            return;
+        }
+        let account = DrainAccount::open(&self.ledger, now);
+        door.drain = Some(Drain { account, deadline, replies: vec![reply] });
+        if !door.closed {
+            let number = queue.map_or(u64::MAX, |queue| queue.depth.into());
+            door.acceptor.drain(options.leftover, number);
+        }
+        self.update_state(&door);
+        drop(door);
+        self.set_phase(DrainPhase::Telling);
+    }
+
+    fn set_phase(&self, phase: DrainPhase) {
+        self.ledger.set_phase(phase);
+        self.phase.send_replace(phase);
+    }
+
+    /// Goes on with the drain, and ends it when nothing is left or it has lasted too long; tells when to look again.
+    pub(super) fn advance_drain(&self) -> Option<Instant> {
+        self.ledger.bell().wait(); // for connections that end
+        let now = now();
+        let mut door = lock(&self.door);
+        let deadline = door.drain.as_ref()?.deadline;
+        let over = now >= deadline;
+        if !door.closed && (over || door.acceptor.has_drained_queue()) {
+            let in_vain = !door.acceptor.has_drained_queue();
+            let queue = self.kernel_queue().filter(|_| in_vain);
+            if let (Some(drain), Some(queue)) = (&mut door.drain, queue) {
+                drain.account.left_in_queue = queue.depth.into();
+            }
+            drop(door);
+            self.close();
+            door = lock(&self.door);
+        }
+        if over && self.ledger.phase() != DrainPhase::Cutting {
+            self.set_phase(DrainPhase::Cutting);
+            self.roll.cut(&self.ledger);
+        }
+        if (!door.closed || self.ledger.open() > 0) && now < later(deadline, GRACE) {
+            return Some(if over { later(deadline, GRACE) } else { deadline });
+        }
+        let drain = door.drain.take()?;
+        self.set_phase(DrainPhase::None);
+        self.update_state(&door);
+        drop(door);
+        let report = drain.account.close(&self.ledger, now);
+        drain.replies.into_iter().for_each(|reply| reply.send(report.clone()));
+        None
+    }
+}

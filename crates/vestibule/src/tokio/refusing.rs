@@ -1,0 +1,69 @@
+use crate::admission::Refusal;
+use crate::driver::RELEASES;
+use crate::sync::{AtomicUsize, Ordering};
+use ::tokio::io::AsyncReadExt;
+use ::tokio::net::TcpStream;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
+use std::time::Duration;
+
+/// How many refused connections of the process may linger, so that their last word arrives.
+const LINGERING_WORDS: usize = 64;
+/// For how long, and how much of what they send is discarded.
+const LONGEST: Duration = Duration::from_secs(2);
+const MOST: u64 = 1 << 20;
+/// How much of what a client has sent is discarded when nobody waits for it.
+const DISCARDED_AT_ONCE: usize = 64 << 10;
+
+static LINGERING: AtomicUsize = AtomicUsize::new(0);
+
+/// Gives a client what it gets instead of being let in; blocks nobody.
+pub(super) fn refuse(client: TcpStream, refusal: &Refusal) {
+    match refusal {
+        Refusal::Close => discard_what_came(&client),
+        // It fails only for a connection that is gone already.
+        Refusal::Reset => drop(sockopt::set_socket_linger(&client, Some(Duration::ZERO))),
+        Refusal::LastWord(word) => {
+            // What fits: all of it, on the empty buffer of a new connection.
+            let _ = send(&client, word.as_bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            let _ = shutdown(&client, Shutdown::Write);
+            if LINGERING.fetch_add(1, Ordering::Relaxed) < LINGERING_WORDS {
+                drop(::tokio::spawn(linger(client)));
+                return;
+            }
+            LINGERING.fetch_sub(1, Ordering::Relaxed);
+            discard_what_came(&client);
+        }
+    }
+    drop(client);
+    RELEASES.ring();
+}
+
+/// Unread bytes would make the closing a reset, which may destroy what the client was told.
+fn discard_what_came(client: &TcpStream) {
+    let (mut buffer, mut discarded) = ([0; 4096], 0);
+    while discarded < DISCARDED_AT_ONCE {
+        match recv(client, &mut buffer[..], RecvFlags::DONTWAIT) {
+            Ok((_, length)) if length > 0 => discarded += length,
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// Waits for the client's end.
+async fn linger(client: TcpStream) {
+    let _place = Lingering;
+    let mut rest = client.take(MOST);
+    let mut sink = ::tokio::io::sink();
+    let _ = ::tokio::time::timeout(LONGEST, ::tokio::io::copy(&mut rest, &mut sink)).await;
+    drop(rest);
+    RELEASES.ring();
+}
+
+/// A place among those that linger.
+struct Lingering;
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        LINGERING.fetch_sub(1, Ordering::Relaxed);
+    }
+}

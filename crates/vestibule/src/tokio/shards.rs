@@ -1,0 +1,44 @@
+use super::listener::Listener;
+use super::queue::Queue;
+use crate::address::Endpoint;
+use crate::driver::{ListenFailure, open_listener};
+use crate::error::{Error, Operation, Result};
+use std::sync::Arc;
+
+impl Listener {
+    /// So many listeners of the same door, this one included: for a task, or a runtime, on each core. Limits and statistics
+    /// are shared and stay exact, and one handle is for all. Each goes to the runtime that polls it.
+    ///
+    /// With [`reuse_port`](super::Options::reuse_port) each has a queue of its own, among which the kernel spreads the clients
+    /// by a hash; the clients of one that is dropped are reset. Without it all accept from one queue: whoever has time takes
+    /// the next client, and a client wakes all that wait, because tokio's reactor cannot ask for `EPOLLEXCLUSIVE`.
+    ///
+    /// # Errors
+    ///
+    /// When a further queue cannot be made.
+    pub fn shards(self, number: usize) -> Result<Vec<Self>> {
+        let mut shards = Vec::with_capacity(number.max(1));
+        for _ in 1..number {
+            let mut shard = Self::of(&self.shared, self.options.clone());
+            if self.options.reuse_port {
+                for address in self.local_addrs() {
+                    let request = self.options.request(Endpoint::from(address));
+                    let failed = |ListenFailure { operation, error }| {
+                        Error::system(operation, error).at(request.endpoint)
+                    };
+                    shard.add_queue(Arc::new(open_listener(&request).map_err(failed)?.0));
+                }
+            } else {
+                for queue in &self.queues {
+                    // Another number, so that one reactor can have both.
+                    let copy = queue.descriptor.try_clone();
+                    let copy = copy.map_err(|error| Error::system(Operation::Listen, error))?;
+                    shard.queues.push(Queue::new(Arc::new(copy)));
+                }
+            }
+            shards.push(shard);
+        }
+        shards.push(self);
+        Ok(shards)
+    }
+}

@@ -1,0 +1,56 @@
+use super::shared::Shared;
+use crate::sync::{Ordering, lock};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Carries out what a handle asks for, and drains: a task of its own, so that it is done also while nobody accepts.
+pub(super) struct Warden(Arc<Shared>);
+
+impl Warden {
+    /// Makes sure that there is one; in a runtime.
+    pub(super) fn appoint(shared: &Arc<Shared>) {
+        if !shared.has_warden.load(Ordering::Relaxed) && !shared.has_warden.swap(true, Ordering::SeqCst) {
+            let warden = Self(Arc::clone(shared));
+            ::tokio::spawn(async move { warden.serve().await });
+        }
+    }
+
+    async fn serve(&self) {
+        let shared = &self.0;
+        loop {
+            let called = shared.caller.warden.notified();
+            shared.carry_out_orders();
+            let next = shared.advance_drain();
+            if self.is_over() {
+                return;
+            }
+            wait_until(called, next).await;
+        }
+    }
+
+    /// Nobody can come in, nobody is here, and nobody waits for the end.
+    fn is_over(&self) -> bool {
+        let shared = &self.0;
+        !shared.has_listeners() && shared.ledger.open() == 0 && lock(&shared.door).drain.is_none()
+    }
+}
+
+async fn wait_until(called: impl Future<Output = ()>, next: Option<Instant>) {
+    match next {
+        // Which of the two it was shows a look.
+        Some(at) => drop(::tokio::time::timeout_at(at.into(), called).await),
+        None => called.await,
+    }
+}
+
+/// Its runtime may end before the listener's other shards: one of those appoints another then.
+impl Drop for Warden {
+    fn drop(&mut self) {
+        self.0.has_warden.store(false, Ordering::SeqCst);
+        if self.0.has_listeners() {
+            self.0.caller.wake_accepting();
+        } else {
+            self.0.desk.close();
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Drains under tokio: who waits is served, who is here is told, who stays is cut, and all of it is reported. Also with a clock
+//! that tokio has stopped.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use vestibule::tokio::{Connection, Listener, Options, serve};
+use vestibule::{DrainOptions, Leftover, Limits, Rate, ServerState};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn bind(options: Options) -> (Listener, SocketAddr) {
+    let listener = Listener::bind("127.0.0.1:0", options).unwrap();
+    let address = listener.local_addrs()[0];
+    (listener, address)
+}
+
+/// Goes on until the drain begins, then says good-bye.
+async fn until_drained(mut connection: Connection) {
+    connection.write_all(b"hello ").await.unwrap();
+    connection.draining().await;
+    connection.write_all(b"good-bye").await.unwrap();
+}
+
+#[tokio::test]
+async fn clients_in_the_queue_are_served_and_all_are_told() {
+    let (mut listener, address) = bind(Options::new());
+    let handle = listener.handle();
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        tasks.push(tokio::spawn(until_drained(listener.accept().await.unwrap().unwrap())));
+    }
+    let drain = handle.drain(LIMIT);
+    while let Some(connection) = timeout(LIMIT, listener.accept()).await.unwrap().unwrap() {
+        tasks.push(tokio::spawn(until_drained(connection)));
+    }
+    assert_eq!(tasks.len(), 5);
+    drop(listener); // the rest needs no listener
+    let report = timeout(LIMIT, drain).await.unwrap().unwrap();
+    assert_eq!((report.ended, report.cut, report.let_in, report.left_in_queue), (5, 0, 3, 0));
+    for mut client in clients {
+        let mut words = String::new();
+        client.read_to_string(&mut words).await.unwrap();
+        assert_eq!(words, "hello good-bye");
+    }
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    assert_eq!(handle.state(), ServerState::Closed);
+}
+
+/// With the clock stopped, a deadline of an hour comes at once, and not a moment too early.
+#[tokio::test(start_paused = true)]
+async fn who_stays_is_cut_at_the_deadline_and_named() {
+    let (listener, address) = bind(Options::new());
+    let handle = listener.handle();
+    let server = tokio::spawn(serve(listener, |mut connection: Connection| async move {
+        let mut all = Vec::new();
+        let outcome = connection.read_to_end(&mut all).await;
+        assert!(outcome.is_err() || all.is_empty());
+    }));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    while handle.statistics().accepted == 0 {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    let report = handle.drain(Duration::from_secs(3_600)).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(3_600));
+    assert_eq!((report.cut, report.cut_peers, report.ended), (1, vec![client.local_addr().unwrap()], 0));
+    assert!(report.took >= Duration::from_secs(3_600));
+    server.await.unwrap().unwrap();
+    let end = client.read(&mut [0]).await;
+    assert!(matches!(end, Err(_) | Ok(0)), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_task_that_ignores_everything_is_ended_with_its_connection() {
+    let (listener, address) = bind(Options::new());
+    let handle = listener.handle();
+    let server = tokio::spawn(serve(listener, |connection: Connection| async move {
+        let _kept = connection;
+        std::future::pending::<()>().await;
+    }));
+    let _client = TcpStream::connect(address).await.unwrap();
+    while handle.statistics().accepted == 0 {
+        tokio::task::yield_now().await;
+    }
+    let report = timeout(LIMIT, handle.drain(Duration::from_millis(20))).await.unwrap().unwrap();
+    assert_eq!((report.cut, report.out_of_reach), (1, 0));
+    timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
+    assert_eq!(handle.statistics().open, 0);
+}
+
+#[tokio::test]
+async fn clients_in_the_queue_can_be_refused_instead() {
+    let (listener, address) = bind(Options::new());
+    let handle = listener.handle();
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(TcpStream::connect(address).await.unwrap());
+    }
+    let options = DrainOptions::new(LIMIT).leftover(Leftover::Refuse);
+    let drain = handle.drain_with(options);
+    let (report, server) = tokio::join!(timeout(LIMIT, drain), async {
+        // Orders are carried out once somebody polls: so the drain comes first.
+        let mut listener = listener;
+        let first = listener.accept().await.unwrap();
+        first.is_none()
+    });
+    let report = report.unwrap().unwrap();
+    assert!(server);
+    assert_eq!((report.refused, report.let_in), (4, 0));
+}
+
+#[tokio::test]
+async fn a_panic_of_a_task_costs_its_connection_and_is_counted() {
+    let (listener, address) = bind(Options::new());
+    let handle = listener.handle();
+    let server = tokio::spawn(serve(listener, |mut connection: Connection| async move {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).await.unwrap();
+        assert!(byte == [1], "as it must be");
+        connection.write_all(b"fine").await.unwrap();
+    }));
+    for (byte, answer) in [(1, "fine"), (0, ""), (1, "fine")] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(&[byte]).await.unwrap();
+        let mut words = String::new();
+        let _ = timeout(LIMIT, client.read_to_string(&mut words)).await.unwrap();
+        assert_eq!(words, answer);
+    }
+    let report = timeout(LIMIT, handle.drain(LIMIT)).await.unwrap().unwrap();
+    assert_eq!(report.cut, 0);
+    server.await.unwrap().unwrap();
+    assert_eq!((handle.statistics().panics, handle.statistics().open), (1, 0));
+}
+
+/// A rate is kept by tokio's clock: with that stopped, a minute's worth of clients takes a minute of it.
+#[tokio::test(start_paused = true)]
+async fn a_rate_follows_the_clock_of_tokio() {
+    let limits = Limits::new().rate(Rate::per_second(1).burst(1));
+    let (mut listener, address) = bind(Options::new().limits(limits));
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(TcpStream::connect(address).await.unwrap());
+    }
+    let begun = Instant::now();
+    for _ in 0..20 {
+        drop(listener.accept().await.unwrap().unwrap());
+    }
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(18_900) && took <= Duration::from_millis(20_100), "{took:?}");
+}
