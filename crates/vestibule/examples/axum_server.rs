@@ -3,6 +3,8 @@
 //! `cargo run --package vestibule --features axum --example axum_server`, then `curl http://127.0.0.1:7777/` and
 //! `kill %1`: requests under way are answered, idle connections end, and what is left after ten seconds is cut and named.
 
+#![allow(clippy::print_stdout, reason = "a program talks")]
+
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;

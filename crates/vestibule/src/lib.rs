@@ -75,7 +75,8 @@
 //! Every decision about accepting is made by one pure state machine, which the loop and the blocking calls both ask. All
 //! system calls on sockets are in one driver: epoll on Linux, the `polling` crate on other Unix systems; with the feature
 //! `simulation` a network in memory takes its place. `unsafe` are on Linux the two calls for options that nobody wraps
-//! (`TCP_INFO`, `TCP_DEFER_ACCEPT`), elsewhere the one that gives `polling` a descriptor.
+//! (`TCP_INFO`, `TCP_DEFER_ACCEPT`), elsewhere the one that gives `polling` a descriptor, and under tokio the one that cuts
+//! connections at the end of a drain.
 //!
 //! # Features
 //!
@@ -153,4 +154,7 @@ mod guide {
     struct Workers;
     #[doc = include_str!("../../../docs/proxies.md")]
     struct Proxies;
+    #[cfg(feature = "axum")]
+    #[doc = include_str!("../../../docs/tokio.md")]
+    struct Tokio;
 }

@@ -26,7 +26,8 @@
 //!     });
 //! #   drop(handle.stop());
 //! }
-//! # assert_eq!(client.join().unwrap(), "welcome\n");
+//! # let word = tokio::task::spawn_blocking(move || client.join().unwrap()).await.unwrap();
+//! # assert_eq!(word, "welcome\n");
 //! # Ok(())
 //! # }
 //! ```
