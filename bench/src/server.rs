@@ -47,7 +47,7 @@ const fn peer(name: &'static str, scope: Scope) -> Server {
 }
 
 /// All servers, in the order of the report.
-pub(crate) const SERVERS: [Server; 19] = [
+pub(crate) const SERVERS: [Server; 20] = [
     Server {
         name: OURS,
         program: OUR_PROGRAM,
@@ -72,6 +72,7 @@ pub(crate) const SERVERS: [Server; 19] = [
     Server { stream_buffer: TUNED, ..peer("epoll-best", Scope::Single) },
     peer("epoll", Scope::SingleAndIdleCost),
     peer("mio", Scope::Single),
+    peer("vestibule-tokio", Scope::Single),
     peer("tokio-current", Scope::SingleAndIdleCost),
     Server { program: "tokio-current", stream_buffer: TUNED, ..peer("tokio-tuned", Scope::OnlyStream) },
     peer("tokio-multi", Scope::Several),

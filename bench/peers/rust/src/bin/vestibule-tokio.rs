@@ -1,0 +1,38 @@
+//! vestibule's listener under tokio's current thread runtime, in the place of tokio's own.
+
+use peers::{Arguments, FORTUNE, Outcome, announce};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use vestibule::tokio::{Connection, Listener, Options};
+
+fn main() -> Outcome {
+    let arguments = Arguments::parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Outcome {
+    // Without the option, as the peer leaves it unless it is tuned.
+    let mut listener = Listener::bind(arguments.address(), Options::new().no_delay(false))?;
+    announce()?;
+    while let Some(connection) = listener.accept().await? {
+        if arguments.fortune {
+            tokio::spawn(tell(connection));
+        } else {
+            tokio::spawn(echo(connection, arguments.buffer));
+        }
+    }
+    Ok(())
+}
+
+async fn tell(mut connection: Connection) {
+    let _ = connection.write_all(FORTUNE).await;
+}
+
+async fn echo(mut connection: Connection, buffer: usize) {
+    let mut bytes = vec![0; buffer];
+    while let Ok(length @ 1..) = connection.read(&mut bytes).await {
+        if connection.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
+    }
+}
