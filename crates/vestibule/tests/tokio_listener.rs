@@ -227,7 +227,7 @@ async fn shards_share_limits_and_their_end() {
         let listener = Listener::bind("127.0.0.1:0", options).unwrap();
         let (address, handle): (_, ServerHandle) = (listener.local_addrs()[0], listener.handle());
         let most = Arc::new(AtomicUsize::new(0));
-        let shards: Vec<_> = listener.shards(3).unwrap();
+        let shards = listener.shards(3).unwrap();
         assert_eq!(shards.len(), 3);
         let servers: Vec<_> = shards
             .into_iter()

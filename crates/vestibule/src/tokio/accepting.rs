@@ -86,7 +86,7 @@ impl Listener {
 
     /// Whether resources are there again that were lacking: the next accept tells.
     fn retry(&self, door: &mut Door) {
-        let bell = self.shared.ledger.bell();
+        let bell = &self.shared.released;
         if door.acceptor.retry_at().is_some_and(|at| bell.was_rung() || now() >= at) {
             RELEASES.wait(bell); // what is released while the next accept fails must not be missed
             door.acceptor.retry();
@@ -151,7 +151,7 @@ impl Listener {
             }
         }
         // A drain needs to know when nobody is left; the reactor may not have looked yet, so the system is asked.
-        if door.drain.is_some() && self.shared.kernel_queue().is_none_or(|queue| queue.depth == 0) {
+        if door.drain.is_some() && self.shared.queue().is_none_or(|queue| queue.depth == 0) {
             door.acceptor.queue_is_empty();
             self.shared.caller.warden.notify_one();
         }
@@ -176,15 +176,14 @@ impl Listener {
         match door.accept_failed(class, now) {
             AcceptVerdict::Continue => {}
             AcceptVerdict::BackOff { tell } => {
-                RELEASES.wait(self.shared.ledger.bell());
+                RELEASES.wait(&self.shared.released);
                 if tell {
                     self.shared.ledger.begin_episode(now);
                     self.log(door, errno, now);
                 }
             }
             AcceptVerdict::StopListening => {
-                door.closed = true;
-                door.acceptor.stopped_listening();
+                self.shared.shut(door);
                 self.shared.tell_closed();
                 let error = Error::system(Operation::Accept, errno.into());
                 return Missed::Broken(error);

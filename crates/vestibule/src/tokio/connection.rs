@@ -1,6 +1,6 @@
 use super::roll::Enrolled;
-use super::shared::Shared;
-use crate::admission::{DrainPhase, Permit};
+use super::shared::{Phase, Shared};
+use crate::admission::Permit;
 use crate::driver::Release;
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::TcpStream;
@@ -73,7 +73,7 @@ impl Connection {
         let mut phase = self.shared.phase.subscribe();
         async move {
             // The sender lives as long as connections do, which may be shorter than this.
-            let _ = phase.wait_for(|phase| *phase != DrainPhase::None).await;
+            let _ = phase.wait_for(|phase| *phase != Phase::Open).await;
         }
     }
 
@@ -86,7 +86,8 @@ impl Connection {
     /// any more.
     pub fn into_parts(self) -> (TcpStream, Permit) {
         let Self { enrolled, stream, permit, release, .. } = self;
-        drop((enrolled, release));
+        drop(enrolled);
+        std::mem::forget(release); // it is not closed
         (stream, permit)
     }
 }

@@ -4,8 +4,9 @@ use super::queue::Queue;
 use super::shared::Shared;
 use crate::address::Endpoint;
 use crate::driver::{ListenFailure, check_listening, local_address, open_listener};
-use crate::error::{Error, Operation, Result};
+use crate::error::{Error, Operation, Result, SocketError};
 use crate::server::ServerHandle;
+use crate::sync::lock;
 use ::tokio::time::Sleep;
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 /// descriptors or memory run out, it waits, and goes on the moment something is released. [`handle`](Self::handle) pauses,
 /// drains, limits and counts from anywhere.
 ///
-/// It belongs to the runtime in which it is first polled.
+/// It belongs to the runtime in which it is polled, which needs its clock (`enable_all`, or `enable_io` and `enable_time`).
 pub struct Listener {
     pub(super) shared: Arc<Shared>,
     pub(super) options: Options,
@@ -59,8 +60,12 @@ impl Listener {
         let request = self.options.request(endpoint.try_into().map_err(Error::from)?);
         let failed =
             |ListenFailure { operation, error }| Error::system(operation, error).at(request.endpoint);
-        let (descriptor, _) = open_listener(&request).map_err(failed)?;
-        self.add_queue(Arc::new(descriptor));
+        if lock(&self.shared.door).closed {
+            let words = "the listener is closed";
+            return Err(Error::said(Operation::Listen, SocketError::Operation, words).at(request.endpoint));
+        }
+        let (descriptor, endpoint) = open_listener(&request).map_err(failed)?;
+        self.add_queue(descriptor, endpoint, true);
         Ok(())
     }
 
@@ -80,13 +85,17 @@ impl Listener {
     /// `UnsupportedSocketOperation` when it is no listening stream socket of IPv4 or IPv6; the error gives the descriptor back,
     /// see [`Error::into_descriptor`].
     pub fn from_descriptor(descriptor: OwnedFd, options: Options) -> Result<Self> {
-        if let Err(errno) = check_listening(&descriptor) {
-            let error = Error::system(Operation::AdoptListener, errno.into());
-            return Err(error.with_descriptor(descriptor));
+        match check_listening(&descriptor) {
+            Ok(endpoint) => {
+                let mut listener = Self::new(options);
+                listener.add_queue(descriptor, endpoint, false);
+                Ok(listener)
+            }
+            Err(errno) => {
+                let error = Error::system(Operation::AdoptListener, errno.into());
+                Err(error.with_descriptor(descriptor))
+            }
         }
-        let mut listener = Self::new(options);
-        listener.add_queue(Arc::new(descriptor));
-        Ok(listener)
     }
 
     fn new(options: Options) -> Self {
@@ -100,9 +109,10 @@ impl Listener {
         Self { shared, options, number, queues: Vec::new(), next: 0, sleep: None }
     }
 
-    pub(super) fn add_queue(&mut self, descriptor: Arc<OwnedFd>) {
-        self.shared.add_queue(&descriptor);
-        self.queues.push(Queue::new(descriptor));
+    pub(super) fn add_queue(&mut self, descriptor: OwnedFd, endpoint: Endpoint, own: bool) {
+        let descriptor = Arc::new(descriptor);
+        self.shared.add_queue(&descriptor, own);
+        self.queues.push(Queue::new(descriptor, endpoint));
     }
 
     /// Where it listens, as the system says it: `[::]:port` for a dual-stack listener.

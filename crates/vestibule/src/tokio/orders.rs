@@ -1,6 +1,5 @@
 use super::door::Drain;
-use super::shared::{Shared, now};
-use crate::admission::DrainPhase;
+use super::shared::{Phase, Shared, now};
 use crate::event_loop::later;
 use crate::server::{DrainAccount, DrainOptions, DrainReport, Order, Reply};
 use crate::sync::lock;
@@ -12,8 +11,10 @@ const GRACE: Duration = Duration::from_millis(500);
 /// What a handle asks for, and drains.
 impl Shared {
     pub(super) fn carry_out_orders(&self) {
+        let _one_after_the_other = lock(&self.orders);
         while let Some(order) = self.desk.take() {
             self.carry_out(order);
+            self.caller.warden.notify_one(); // for drains
             self.caller.wake_accepting();
         }
     }
@@ -52,11 +53,12 @@ impl Shared {
     fn drain(&self, options: DrainOptions, reply: Reply<DrainReport>) {
         let now = now();
         let deadline = later(now, options.deadline);
-        let queue = self.kernel_queue();
+        let queue = self.queue();
         let mut door = lock(&self.door);
         if let Some(drain) = &mut door.drain {
             drain.deadline = drain.deadline.min(deadline);
             drain.replies.push(reply);
+            self.phase.send_replace(Phase::Draining(drain.deadline));
             return;
         }
         let account = DrainAccount::open(&self.ledger, now);
@@ -66,25 +68,21 @@ impl Shared {
             door.acceptor.drain(options.leftover, number);
         }
         self.update_state(&door);
-        drop(door);
-        self.set_phase(DrainPhase::Telling);
-    }
-
-    fn set_phase(&self, phase: DrainPhase) {
-        self.ledger.set_phase(phase);
-        self.phase.send_replace(phase);
+        self.phase.send_replace(Phase::Draining(deadline));
     }
 
     /// Goes on with the drain, and ends it when nothing is left or it has lasted too long; tells when to look again.
     pub(super) fn advance_drain(&self) -> Option<Instant> {
-        self.ledger.bell().wait(); // for connections that end
         let now = now();
         let mut door = lock(&self.door);
+        if door.drain.is_some() || !self.has_listeners() {
+            self.ledger.bell().wait(); // for connections that end
+        }
         let deadline = door.drain.as_ref()?.deadline;
         let over = now >= deadline;
         if !door.closed && (over || door.acceptor.has_drained_queue()) {
             let in_vain = !door.acceptor.has_drained_queue();
-            let queue = self.kernel_queue().filter(|_| in_vain);
+            let queue = self.queue().filter(|_| in_vain);
             if let (Some(drain), Some(queue)) = (&mut door.drain, queue) {
                 drain.account.left_in_queue = queue.depth.into();
             }
@@ -92,19 +90,18 @@ impl Shared {
             self.close();
             door = lock(&self.door);
         }
-        if over && self.ledger.phase() != DrainPhase::Cutting {
-            self.set_phase(DrainPhase::Cutting);
+        if over && self.phase.send_replace(Phase::Cut) != Phase::Cut {
             self.roll.cut(&self.ledger);
         }
         if (!door.closed || self.ledger.open() > 0) && now < later(deadline, GRACE) {
             return Some(if over { later(deadline, GRACE) } else { deadline });
         }
         let drain = door.drain.take()?;
-        self.set_phase(DrainPhase::None);
         self.update_state(&door);
         drop(door);
         let report = drain.account.close(&self.ledger, now);
         drain.replies.into_iter().for_each(|reply| reply.send(report.clone()));
+        self.caller.wake_accepting(); // who serves waits for the end
         None
     }
 }

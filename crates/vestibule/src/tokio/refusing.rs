@@ -1,5 +1,5 @@
 use crate::admission::Refusal;
-use crate::driver::RELEASES;
+use crate::driver::{RELEASES, Release};
 use crate::sync::{AtomicUsize, Ordering};
 use ::tokio::io::AsyncReadExt;
 use ::tokio::net::TcpStream;
@@ -26,11 +26,12 @@ pub(super) fn refuse(client: TcpStream, refusal: &Refusal) {
             // What fits: all of it, on the empty buffer of a new connection.
             let _ = send(&client, word.as_bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
             let _ = shutdown(&client, Shutdown::Write);
-            if LINGERING.fetch_add(1, Ordering::Relaxed) < LINGERING_WORDS {
-                drop(::tokio::spawn(linger(client)));
+            let place = Lingering::take();
+            if place.has_room {
+                // Made here, so that it is given back also when the runtime ends before the task begins.
+                drop(::tokio::spawn(linger(client, Release, place)));
                 return;
             }
-            LINGERING.fetch_sub(1, Ordering::Relaxed);
             discard_what_came(&client);
         }
     }
@@ -50,17 +51,24 @@ fn discard_what_came(client: &TcpStream) {
 }
 
 /// Waits for the client's end.
-async fn linger(client: TcpStream) {
-    let _place = Lingering;
+async fn linger(client: TcpStream, release: Release, place: Lingering) {
     let mut rest = client.take(MOST);
     let mut sink = ::tokio::io::sink();
     let _ = ::tokio::time::timeout(LONGEST, ::tokio::io::copy(&mut rest, &mut sink)).await;
     drop(rest);
-    RELEASES.ring();
+    drop((release, place));
 }
 
-/// A place among those that linger.
-struct Lingering;
+/// A place among those that linger, or the knowledge that there is none.
+struct Lingering {
+    has_room: bool,
+}
+
+impl Lingering {
+    fn take() -> Self {
+        Self { has_room: LINGERING.fetch_add(1, Ordering::Relaxed) < LINGERING_WORDS }
+    }
+}
 
 impl Drop for Lingering {
     fn drop(&mut self) {

@@ -1,6 +1,6 @@
 use crate::admission::Ledger;
 use crate::sync::{Mutex, lock};
-use rustix::net::{Shutdown, sockopt};
+use rustix::net::sockopt;
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -53,15 +53,18 @@ impl Roll {
 }
 
 impl Entry {
-    /// Whoever reads or writes sees the end at once; that the peer sees a reset follows when they close.
+    /// Both sides see a reset, and not an end that could be taken for the whole.
     #[allow(unsafe_code, reason = "the connection is in a task that nobody here can reach")]
     fn cut(&self) {
         // SAFETY: the number is open: an entry is taken from the roll, under the lock that the caller holds, before its
         // descriptor is closed.
         let descriptor = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
-        // Both fail only for a connection that is gone already.
+        // All fail only for a connection that is gone already.
         let _ = sockopt::set_socket_linger(descriptor, Some(Duration::ZERO));
-        let _ = rustix::net::shutdown(descriptor, Shutdown::Both);
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::connect_unspec(descriptor);
+        #[cfg(not(target_os = "linux"))]
+        let _ = rustix::net::shutdown(descriptor, rustix::net::Shutdown::Both);
     }
 }
 

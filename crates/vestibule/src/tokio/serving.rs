@@ -1,14 +1,20 @@
 use super::connection::Connection;
 use super::listener::Listener;
-use crate::admission::{Count, DrainPhase};
+use super::shared::{Phase, Shared};
+use super::warden::Warden;
+use crate::admission::Count;
 use crate::error::Result;
+use crate::sync::lock;
+use ::tokio::sync::watch;
 use ::tokio::task::{JoinError, JoinSet};
+use ::tokio::time::timeout_at;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Serves each connection in a task of its own, until the listener is stopped or drained, and all tasks have ended.
 ///
-/// A panic of a task costs its connection alone, and is counted. A drain is told by [`Connection::draining`]; at its deadline
+/// A panic of the handler or of a task costs its connection alone, and is counted. To drop the future is to end all. A drain is told by [`Connection::draining`]; at its deadline
 /// connections are cut, and tasks that go on all the same are ended.
 ///
 /// # Examples
@@ -42,54 +48,63 @@ where
 {
     let shared = Arc::clone(&listener.shared);
     let mut tasks = JoinSet::new();
-    let count = |ended: std::result::Result<(), JoinError>| {
-        if ended.is_err_and(|error| error.is_panic()) {
-            shared.ledger.count(Count::Panics);
-        }
-    };
     let outcome = loop {
         let next = std::future::poll_fn(|context: &mut Context<'_>| {
             while let Poll::Ready(Some(ended)) = tasks.poll_join_next(context) {
-                count(ended);
+                count(&shared, &ended);
             }
             listener.poll_accept(context)
         });
         match next.await {
-            Ok(Some(connection)) => drop(tasks.spawn(handler(connection))),
+            Ok(Some(connection)) => match catch_unwind(AssertUnwindSafe(|| handler(connection))) {
+                Ok(task) => drop(tasks.spawn(task)),
+                Err(_panic) => shared.ledger.count(Count::Panics),
+            },
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         }
     };
-    drop(listener);
-    let mut phase = shared.phase.subscribe();
-    loop {
-        let cut = std::pin::pin!(phase.wait_for(|phase| *phase == DrainPhase::Cutting));
-        match either(tasks.join_next(), cut).await {
-            Either::First(Some(ended)) => count(ended),
-            Either::First(None) => return outcome,
-            Either::Second => break,
+    let mut deadline = std::pin::pin!(deadline(shared.phase.subscribe()));
+    let mut cut = false;
+    // The listener stays: should the task that drains end with its runtime, this one begins another.
+    std::future::poll_fn(|context| {
+        shared.caller.call(listener.number, context.waker());
+        Warden::appoint(&shared);
+        if !cut && deadline.as_mut().poll(context).is_ready() {
+            cut = true;
+            tasks.abort_all();
         }
-    }
-    tasks.abort_all();
-    while let Some(ended) = tasks.join_next().await {
-        count(ended);
-    }
+        while let Poll::Ready(Some(ended)) = tasks.poll_join_next(context) {
+            count(&shared, &ended);
+        }
+        let drains = lock(&shared.door).drain.is_some();
+        if tasks.is_empty() && !drains { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    drop(listener);
     outcome
 }
 
-enum Either<T> {
-    First(T),
-    Second,
+fn count(shared: &Shared, ended: &std::result::Result<(), JoinError>) {
+    if ended.as_ref().is_err_and(JoinError::is_panic) {
+        shared.ledger.count(Count::Panics);
+    }
 }
 
-/// Whichever is ready first.
-async fn either<A: Future, B: Future>(first: A, second: B) -> Either<A::Output> {
-    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
-    std::future::poll_fn(move |context| {
-        if let Poll::Ready(output) = first.as_mut().poll(context) {
-            return Poll::Ready(Either::First(output));
+/// Comes when a drain's time is over.
+async fn deadline(mut phase: watch::Receiver<Phase>) {
+    loop {
+        let present = *phase.borrow_and_update();
+        let changed = match present {
+            Phase::Open => phase.changed().await,
+            Phase::Draining(at) => match timeout_at(at.into(), phase.changed()).await {
+                Ok(changed) => changed,
+                Err(_it_is_over) => return,
+            },
+            Phase::Cut => return,
+        };
+        if changed.is_err() {
+            std::future::pending::<()>().await; // nobody can drain any more
         }
-        second.as_mut().poll(context).map(|_| Either::Second)
-    })
-    .await
+    }
 }

@@ -1,8 +1,7 @@
 use super::listener::Listener;
 use super::queue::Queue;
-use crate::address::Endpoint;
 use crate::driver::{ListenFailure, open_listener};
-use crate::error::{Error, Operation, Result};
+use crate::error::{Error, Operation, Rejected, Result};
 use std::sync::Arc;
 
 impl Listener {
@@ -15,30 +14,36 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// When a further queue cannot be made.
-    pub fn shards(self, number: usize) -> Result<Vec<Self>> {
+    /// When a further queue cannot be made; this listener comes back.
+    pub fn shards(self, number: usize) -> Result<Vec<Self>, Rejected<Box<Self>>> {
         let mut shards = Vec::with_capacity(number.max(1));
         for _ in 1..number {
-            let mut shard = Self::of(&self.shared, self.options.clone());
-            if self.options.reuse_port {
-                for address in self.local_addrs() {
-                    let request = self.options.request(Endpoint::from(address));
-                    let failed = |ListenFailure { operation, error }| {
-                        Error::system(operation, error).at(request.endpoint)
-                    };
-                    shard.add_queue(Arc::new(open_listener(&request).map_err(failed)?.0));
-                }
-            } else {
-                for queue in &self.queues {
-                    // Another number, so that one reactor can have both.
-                    let copy = queue.descriptor.try_clone();
-                    let copy = copy.map_err(|error| Error::system(Operation::Listen, error))?;
-                    shard.queues.push(Queue::new(Arc::new(copy)));
-                }
+            match self.shard() {
+                Ok(shard) => shards.push(shard),
+                Err(error) => return Err(Rejected { error, value: Box::new(self) }),
             }
-            shards.push(shard);
         }
         shards.push(self);
         Ok(shards)
+    }
+
+    fn shard(&self) -> Result<Self> {
+        let mut shard = Self::of(&self.shared, self.options.clone());
+        for queue in &self.queues {
+            if self.options.reuse_port {
+                let request = self.options.request(queue.endpoint);
+                let failed =
+                    |ListenFailure { operation, error }| Error::system(operation, error).at(request.endpoint);
+                let (descriptor, endpoint) = open_listener(&request).map_err(failed)?;
+                shard.add_queue(descriptor, endpoint, true);
+            } else {
+                // Another number, so that one reactor can have both.
+                let copy = queue.descriptor.try_clone();
+                let copy =
+                    copy.map_err(|error| Error::system(Operation::Listen, error).at(queue.endpoint))?;
+                shard.queues.push(Queue::new(Arc::new(copy), queue.endpoint));
+            }
+        }
+        Ok(shard)
     }
 }

@@ -1,8 +1,8 @@
 use super::caller::Caller;
 use super::door::Door;
 use super::roll::Roll;
-use crate::admission::{Bell, DrainPhase, Ledger, Limits};
-use crate::driver::{KernelQueue, kernel_queue_of, queue_overflows};
+use crate::admission::{Bell, Ledger, Limits};
+use crate::driver::{KernelQueue, RELEASES, kernel_queue_of, queue_overflows};
 use crate::server::Desk;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
 use ::tokio::sync::watch;
@@ -19,16 +19,38 @@ pub(super) struct Shared {
     pub(super) desk: Arc<Desk>,
     pub(super) caller: Arc<Caller>,
     pub(super) roll: Arc<Roll>,
+    /// Rung when a descriptor is released; apart from the ledger's, which is rung when a place is.
+    pub(super) released: Arc<Bell>,
     /// How far a drain has come, for whoever waits for that.
-    pub(super) phase: watch::Sender<DrainPhase>,
+    pub(super) phase: watch::Sender<Phase>,
+    /// Held while orders are taken and carried out: they are carried out one after the other, as they were given.
+    pub(super) orders: Mutex<()>,
     /// Whether nobody comes in any more.
     pub(super) closed: watch::Sender<bool>,
-    queues: Mutex<Vec<Weak<OwnedFd>>>,
+    queues: Mutex<Vec<Kept>>,
     /// How many listeners there are, and what the next is called.
     listeners: AtomicUsize,
     next: AtomicUsize,
     /// Whether somebody carries orders out.
     pub(super) has_warden: AtomicBool,
+}
+
+/// A queue that a listener accepts from.
+#[derive(Debug)]
+struct Kept {
+    descriptor: Weak<OwnedFd>,
+    /// Whether nobody else may have it.
+    own: bool,
+}
+
+/// How far a drain has come. A listener drains once, so this never goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Everything is to end until then.
+    Draining(Instant),
+    /// It is over, by force.
+    Cut,
 }
 
 /// The time, as tokio has it, which tests may stop.
@@ -42,6 +64,8 @@ impl Shared {
         let waker = Waker::from(Arc::clone(&caller));
         let now = now();
         let ledger = Arc::new(Ledger::new(Bell::new(waker.clone()), now));
+        let released = Arc::new(Bell::new(waker.clone()));
+        RELEASES.add(&released);
         let desk = Desk::without_home(waker);
         desk.staff();
         let shared = Arc::new(Self {
@@ -50,7 +74,9 @@ impl Shared {
             desk: Arc::new(desk),
             caller,
             roll: Arc::default(),
-            phase: watch::Sender::new(DrainPhase::None),
+            released,
+            phase: watch::Sender::new(Phase::Open),
+            orders: Mutex::default(),
             closed: watch::Sender::new(false),
             queues: Mutex::default(),
             listeners: AtomicUsize::new(0),
@@ -58,7 +84,6 @@ impl Shared {
             has_warden: AtomicBool::new(false),
         });
         shared.update_state(&lock(&shared.door));
-        crate::driver::RELEASES.add(shared.ledger.bell());
         shared
     }
 
@@ -73,7 +98,21 @@ impl Shared {
         self.caller.forget(number);
         if self.listeners.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.close();
+            if !self.has_warden.load(Ordering::SeqCst) {
+                self.give_up();
+            }
         }
+    }
+
+    /// Nobody is left who could carry orders out: those who wait are told, and what drains is cut now.
+    pub(super) fn give_up(&self) {
+        let drain = lock(&self.door).drain.take();
+        if drain.is_some() {
+            self.phase.send_replace(Phase::Cut);
+            self.roll.cut(&self.ledger);
+        }
+        drop(drain);
+        self.desk.close();
     }
 
     pub(super) fn has_listeners(&self) -> bool {
@@ -83,15 +122,27 @@ impl Shared {
     /// Nobody comes in any more; connections go on.
     pub(super) fn close(&self) {
         let mut door = lock(&self.door);
+        self.shut(&mut door);
+        drop(door);
+        for queue in lock(&self.queues).drain(..).filter(|queue| queue.own) {
+            // The listener closes it when it is polled or dropped; until then nobody is to wait in it. Where the system cannot
+            // end it so, it ends then.
+            if let Some(queue) = queue.descriptor.upgrade() {
+                let _ = rustix::net::shutdown(&*queue, rustix::net::Shutdown::Both);
+            }
+        }
+        self.tell_closed();
+    }
+
+    /// The door is closed for good.
+    pub(super) fn shut(&self, door: &mut Door) {
         if !std::mem::replace(&mut door.closed, true) {
             if door.acceptor.is_exhausted() {
                 self.ledger.end_episode(now());
             }
             door.acceptor.stopped_listening();
         }
-        self.update_state(&door);
-        drop(door);
-        self.tell_closed();
+        self.update_state(door);
     }
 
     /// To whom it matters.
@@ -101,14 +152,14 @@ impl Shared {
         self.caller.wake_accepting();
     }
 
-    pub(super) fn add_queue(&self, descriptor: &Arc<OwnedFd>) {
-        lock(&self.queues).push(Arc::downgrade(descriptor));
+    pub(super) fn add_queue(&self, descriptor: &Arc<OwnedFd>, own: bool) {
+        lock(&self.queues).push(Kept { descriptor: Arc::downgrade(descriptor), own });
     }
 
-    /// The queues of the kernel, as one.
-    pub(super) fn kernel_queue(&self) -> Option<KernelQueue> {
+    /// The queues of the kernel, as one; the overflows, which take longer to find out, are left out.
+    pub(super) fn queue(&self) -> Option<KernelQueue> {
         let mut all: Option<KernelQueue> = None;
-        for queue in lock(&self.queues).iter().filter_map(Weak::upgrade) {
+        for queue in lock(&self.queues).iter().filter_map(|queue| queue.descriptor.upgrade()) {
             let queue = kernel_queue_of(&*queue)?;
             all = Some(match all {
                 Some(all) => {
@@ -117,7 +168,12 @@ impl Shared {
                 None => queue,
             });
         }
-        all.map(|queue| KernelQueue { overflows: queue_overflows(), ..queue })
+        all
+    }
+
+    /// The same, with the overflows.
+    pub(super) fn kernel_queue(&self) -> Option<KernelQueue> {
+        self.queue().map(|queue| KernelQueue { overflows: queue_overflows(), ..queue })
     }
 
     /// To be called with everything that may have changed it.

@@ -43,14 +43,18 @@ async fn wait_until(called: impl Future<Output = ()>, next: Option<Instant>) {
     }
 }
 
-/// Its runtime may end before the listener's other shards: one of those appoints another then.
+/// Its runtime may end before the listener's other shards: one of those appoints another then. After a panic, as in a runtime
+/// without a clock, another would fare no better.
 impl Drop for Warden {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return self.0.give_up();
+        }
         self.0.has_warden.store(false, Ordering::SeqCst);
         if self.0.has_listeners() {
             self.0.caller.wake_accepting();
         } else {
-            self.0.desk.close();
+            self.0.give_up();
         }
     }
 }
