@@ -190,3 +190,40 @@ fn a_host_needs_nothing_but_the_descriptor() {
         );
     }
 }
+
+/// SIGTERM comes while one request is under way and another connection is idle: the one is answered, the other ends.
+#[test]
+fn axum_ends_in_order_on_sigterm() {
+    let mut child = example("axum_server", &["127.0.0.1:0"]).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    output.read_line(&mut first).unwrap();
+    let address = first.trim().strip_prefix("listening on ").unwrap();
+    let ask = |path: &str, until: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        let mut text = String::new();
+        while !text.contains(until) {
+            let mut some = [0; 512];
+            let length = stream.read(&mut some).unwrap();
+            assert!(length > 0, "{text}");
+            text.push_str(std::str::from_utf8(&some[..length]).unwrap());
+        }
+        stream
+    };
+    let mut idle = ask("/", "hello, 127.0.0.1:");
+    let mut slow = TcpStream::connect(address).unwrap();
+    write!(slow, "GET /slow HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
+    drop(ask("/", "hello")); // which came later: the slow one is under way
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let (mut answer, mut rest) = (String::new(), Vec::new());
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("done\n"), "{answer}");
+    assert_eq!(idle.read_to_end(&mut rest).unwrap(), 0);
+    let mut report = String::new();
+    output.read_to_string(&mut report).unwrap();
+    assert!(report.starts_with("drained: ") && report.ends_with(" ended, 0 cut []\n"), "{report}");
+    assert!(child.wait().unwrap().success());
+}
