@@ -192,9 +192,8 @@ fn a_host_needs_nothing_but_the_descriptor() {
 }
 
 /// SIGTERM comes while one request is under way and another connection is idle: the one is answered, the other ends.
-#[test]
-fn axum_ends_in_order_on_sigterm() {
-    let mut child = example("axum_server", &["127.0.0.1:0"]).spawn().unwrap();
+fn ends_in_order_on_sigterm(name: &str) {
+    let mut child = example(name, &["127.0.0.1:0"]).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();
     output.read_line(&mut first).unwrap();
@@ -226,4 +225,14 @@ fn axum_ends_in_order_on_sigterm() {
     output.read_to_string(&mut report).unwrap();
     assert!(report.starts_with("drained: ") && report.ends_with(" ended, 0 cut []\n"), "{report}");
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn axum_ends_in_order_on_sigterm() {
+    ends_in_order_on_sigterm("axum_server");
+}
+
+#[test]
+fn hyper_ends_in_order_on_sigterm() {
+    ends_in_order_on_sigterm("hyper_server");
 }
