@@ -6,7 +6,7 @@ use crate::sync::lock;
 use std::time::{Duration, Instant};
 
 /// How long connections have to end that were cut at the deadline.
-const GRACE: Duration = Duration::from_millis(500);
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// What a handle asks for, and drains.
 impl Shared {

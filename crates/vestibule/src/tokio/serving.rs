@@ -1,9 +1,11 @@
 use super::connection::Connection;
 use super::listener::Listener;
+use super::orders::GRACE;
 use super::shared::{Phase, Shared};
 use super::warden::Warden;
 use crate::admission::Count;
 use crate::error::Result;
+use crate::event_loop::later;
 use crate::sync::lock;
 use ::tokio::sync::watch;
 use ::tokio::task::{JoinError, JoinSet};
@@ -91,13 +93,13 @@ fn count(shared: &Shared, ended: &std::result::Result<(), JoinError>) {
     }
 }
 
-/// Comes when a drain's time is over.
+/// Comes when a drain's time is over: when it has cut what was left, or, if nothing was, when it would have been done with that.
 async fn deadline(mut phase: watch::Receiver<Phase>) {
     loop {
         let present = *phase.borrow_and_update();
         let changed = match present {
             Phase::Open => phase.changed().await,
-            Phase::Draining(at) => match timeout_at(at.into(), phase.changed()).await {
+            Phase::Draining(at) => match timeout_at(later(at, GRACE).into(), phase.changed()).await {
                 Ok(changed) => changed,
                 Err(_it_is_over) => return,
             },
