@@ -191,6 +191,16 @@ fn a_host_needs_nothing_but_the_descriptor() {
     }
 }
 
+/// Whether the far end, on this host, has read what was sent.
+fn is_read(stream: &TcpStream) -> bool {
+    let place = |address: std::net::SocketAddr| format!("0100007F:{:04X}", address.port());
+    let (far, near) = (place(stream.peer_addr().unwrap()), place(stream.local_addr().unwrap()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let found = lines.filter(|line| line.get(1) == Some(&&*far) && line.get(2) == Some(&&*near));
+    found.map(|line| line[4].ends_with(":00000000")).next() == Some(true)
+}
+
 /// SIGTERM comes while one request is under way and another connection is idle: the one is answered, the other ends.
 fn ends_in_order_on_sigterm(name: &str) {
     let mut child = example(name, &["127.0.0.1:0"]).spawn().unwrap();
@@ -214,7 +224,11 @@ fn ends_in_order_on_sigterm(name: &str) {
     let mut idle = ask("/", "hello, 127.0.0.1:");
     let mut slow = TcpStream::connect(address).unwrap();
     write!(slow, "GET /slow HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
-    drop(ask("/", "hello")); // which came later: the slow one is under way
+    let begun = Instant::now();
+    while !is_read(&slow) {
+        assert!(begun.elapsed() < LIMIT, "nobody reads the request");
+        thread::sleep(Duration::from_millis(1));
+    }
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let (mut answer, mut rest) = (String::new(), Vec::new());
