@@ -22,7 +22,9 @@ pub(crate) use completion::{Completion, Interest, Over, Readiness};
 pub(crate) use driver_type::Driver;
 pub(crate) use os::listener::{ListenFailure, ListenRequest, listen as open_listener};
 #[cfg(feature = "tokio")]
-pub(crate) use os::{RELEASES, Release, arrival_of, check_listening, kernel_queue_of, queue_overflows};
+pub(crate) use os::{
+    RELEASES, Release, arrival_of, check_listening, kernel_queue_of, queue_overflows, send_now,
+};
 pub(crate) use os::{Waker, check_connected, local_address, pin_to_core};
 pub use socket_option::KeepAlive;
 pub(crate) use socket_option::{OptionName, SocketOption, SocketOptions};

@@ -1,9 +1,10 @@
 use crate::admission::Refusal;
-use crate::driver::{RELEASES, Release};
+use crate::driver::{RELEASES, Release, send_now};
 use crate::sync::{AtomicUsize, Ordering};
 use ::tokio::io::AsyncReadExt;
 use ::tokio::net::TcpStream;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// How many refused connections of the process may linger, so that their last word arrives.
@@ -24,7 +25,7 @@ pub(super) fn refuse(client: TcpStream, refusal: &Refusal) {
         Refusal::Reset => drop(sockopt::set_socket_linger(&client, Some(Duration::ZERO))),
         Refusal::LastWord(word) => {
             // What fits: all of it, on the empty buffer of a new connection.
-            let _ = send(&client, word.as_bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            let _ = send_now(client.as_fd(), word.as_bytes());
             let _ = shutdown(&client, Shutdown::Write);
             let place = Lingering::take();
             if place.has_room {

@@ -140,6 +140,12 @@ impl Connection {
     }
 }
 
+/// Sends what fits now, on a connection that is on a reactor of somebody else's.
+#[cfg(feature = "tokio")]
+pub(crate) fn send_now(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    retried(|| net::send(descriptor, bytes, send_flags(false)))
+}
+
 pub(crate) fn local_address(descriptor: BorrowedFd<'_>) -> Option<SocketAddr> {
     net::getsockname(descriptor).ok()?.try_into().ok()
 }

@@ -24,6 +24,7 @@ pub(crate) use waker::Waker;
 #[cfg(feature = "tokio")]
 pub(crate) use {
     asking::{arrival_of, kernel_queue_of, queue_overflows},
+    connection::send_now,
     descriptor::Release,
     listener::check_listening,
 };
