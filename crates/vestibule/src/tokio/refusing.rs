@@ -1,10 +1,10 @@
 use crate::admission::Refusal;
 use crate::driver::{RELEASES, Release, send_now};
-use crate::sync::{AtomicUsize, Ordering};
 use ::tokio::io::AsyncReadExt;
 use ::tokio::net::TcpStream;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How many refused connections of the process may linger, so that their last word arrives.
