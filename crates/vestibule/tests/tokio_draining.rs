@@ -158,3 +158,26 @@ async fn a_rate_follows_the_clock_of_tokio() {
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(18_900) && took <= Duration::from_millis(20_100), "{took:?}");
 }
+
+/// A connection is held; a drain without patience cuts it, and while it is given its moment to end a second drain is asked for.
+#[tokio::test]
+async fn who_was_cut_is_counted_once_when_drained_again() {
+    let (mut listener, address) = bind(Options::new());
+    let handle = listener.handle();
+    let _client = TcpStream::connect(address).await.unwrap();
+    let held = timeout(LIMIT, listener.accept()).await.unwrap().unwrap().unwrap();
+    let first = handle.drain(Duration::ZERO);
+    assert!(timeout(LIMIT, listener.accept()).await.unwrap().unwrap().is_none());
+    timeout(LIMIT, async {
+        while handle.statistics().cut == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    let second = handle.drain(Duration::ZERO);
+    let (first, second) =
+        timeout(LIMIT, async { (first.await.unwrap(), second.await.unwrap()) }).await.unwrap();
+    assert_eq!((first.cut, second.cut), (1, 1));
+    drop(held);
+}

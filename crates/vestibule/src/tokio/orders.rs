@@ -58,7 +58,8 @@ impl Shared {
         if let Some(drain) = &mut door.drain {
             drain.deadline = drain.deadline.min(deadline);
             drain.replies.push(reply);
-            self.phase.send_replace(Phase::Draining(drain.deadline));
+            let deadline = drain.deadline;
+            self.phase.send_if_modified(|phase| phase.bring_forward(deadline));
             return;
         }
         let account = DrainAccount::open(&self.ledger, now);

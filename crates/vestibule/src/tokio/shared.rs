@@ -53,6 +53,17 @@ pub(super) enum Phase {
     Cut,
 }
 
+impl Phase {
+    /// Has a drain under way end until then. What was cut stays cut, and is counted once.
+    pub(super) fn bring_forward(&mut self, deadline: Instant) -> bool {
+        let goes_on = *self != Self::Cut;
+        if goes_on {
+            *self = Self::Draining(deadline);
+        }
+        goes_on
+    }
+}
+
 /// The time, as tokio has it, which tests may stop.
 pub(super) fn now() -> Instant {
     ::tokio::time::Instant::now().into_std()
