@@ -3,16 +3,10 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::descriptors::{descriptors, wait_for_descriptors};
 use support::{BlackHole, LIMIT, Refusing, World, next, settle, until};
 use vestibule::{EventLoop, SocketState, TcpServer, TcpSocket};
-
-/// The lowest are used first: what leaks is among them.
-fn descriptors() -> usize {
-    let entries = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok);
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    numbers.filter(|number| *number < 200).count()
-}
 
 /// One attempt, with an end of its own.
 fn attempt(event_loop: &EventLoop, server: &TcpServer, refusing: &Refusing, hole: &BlackHole, number: usize) {
@@ -69,20 +63,6 @@ fn attempt(event_loop: &EventLoop, server: &TcpServer, refusing: &Refusing, hole
             alone.connect_to_host(host, if number % 20 < kinds { port } else { refusing.port }).unwrap();
             let _ = alone.wait_for_connected(Some(LIMIT));
         }
-    }
-}
-
-/// Names may still be looked up in threads, with descriptors of their own for a moment. What has leaked never goes away, so
-/// one moment without it is proof.
-fn wait_for_descriptors(number: usize) {
-    let begun = Instant::now();
-    loop {
-        let open = descriptors();
-        if open == number {
-            return;
-        }
-        assert!(begun.elapsed() < LIMIT, "{open} descriptors are open, and not {number}");
-        std::thread::yield_now();
     }
 }
 

@@ -5,30 +5,10 @@ mod scripted_proxy;
 mod support;
 
 use scripted_proxy::{HOST, METHOD, PORT, REACHED};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::descriptors::{descriptors, wait_for_descriptors};
 use support::{BlackHole, LIMIT, Refusing, World, next, until};
 use vestibule::{EventLoop, NetworkProxy, ProxyType, SocketState, TcpServer, TcpSocket};
-
-/// The lowest are used first: what leaks is among them.
-fn descriptors() -> usize {
-    let entries = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok);
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    numbers.filter(|number| *number < 200).count()
-}
-
-/// Names may still be looked up in threads, with descriptors of their own for a moment. What has leaked never goes away, so
-/// one moment without it is proof.
-fn wait_for_descriptors(number: usize) {
-    let begun = Instant::now();
-    loop {
-        let open = descriptors();
-        if open == number {
-            return;
-        }
-        assert!(begun.elapsed() < LIMIT, "{open} descriptors are open, and not {number}");
-        std::thread::yield_now();
-    }
-}
 
 /// What the proxy says, up to some point; whatever follows can be wrong, unless that was all.
 fn words(proxy_type: ProxyType, part: usize) -> Vec<u8> {

@@ -2,21 +2,15 @@
 //! that tokio has stopped.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::net::SocketAddr;
+mod under_tokio;
+
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use vestibule::tokio::{Connection, Listener, Options, serve};
+use under_tokio::{LIMIT, bind};
+use vestibule::tokio::{Connection, Options, serve};
 use vestibule::{DrainOptions, Leftover, Limits, Rate, ServerState};
-
-const LIMIT: Duration = Duration::from_secs(20);
-
-fn bind(options: Options) -> (Listener, SocketAddr) {
-    let listener = Listener::bind("127.0.0.1:0", options).unwrap();
-    let address = listener.local_addrs()[0];
-    (listener, address)
-}
 
 /// Goes on until the drain begins, then says good-bye.
 async fn until_drained(mut connection: Connection) {

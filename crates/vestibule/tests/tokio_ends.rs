@@ -1,7 +1,8 @@
 //! What ends under tokio: listeners, runtimes, tasks, and those who wait for an answer. Nobody waits for ever.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::net::SocketAddr;
+mod under_tokio;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -9,16 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
+use under_tokio::{LIMIT, bind};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Limits, ServerState};
-
-const LIMIT: Duration = Duration::from_secs(20);
-
-fn bind(options: Options) -> (Listener, SocketAddr) {
-    let listener = Listener::bind("127.0.0.1:0", options).unwrap();
-    let address = listener.local_addrs()[0];
-    (listener, address)
-}
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()

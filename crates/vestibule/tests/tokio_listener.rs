@@ -1,6 +1,8 @@
 //! The front door under tokio: it lets in whom it should, tells its end, and obeys its handle.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod under_tokio;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,25 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::time::timeout;
+use under_tokio::{LIMIT, next, with_limits, within};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Error, Limits, OverLimit, Rate, Refusal, ServerHandle, ServerState, SocketError};
-
-/// No wait of a test is longer.
-const LIMIT: Duration = Duration::from_secs(20);
-
-fn listener(limits: Limits) -> (Listener, SocketAddr) {
-    let listener = Listener::bind("127.0.0.1:0", Options::new().limits(limits)).unwrap();
-    let address = listener.local_addrs()[0];
-    (listener, address)
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(LIMIT, future).await.unwrap() // or it takes too long
-}
-
-async fn next(listener: &mut Listener) -> Connection {
-    within(listener.accept()).await.unwrap().unwrap()
-}
 
 /// Sends back what comes.
 async fn echo(mut connection: Connection) {
@@ -52,7 +38,7 @@ async fn visit(address: SocketAddr) {
 
 #[tokio::test]
 async fn a_connection_knows_what_there_is_to_know() {
-    let (mut listener, address) = listener(Limits::new());
+    let (mut listener, address) = with_limits(Limits::new());
     for number in 1..=3 {
         let mut client = TcpStream::connect(address).await.unwrap();
         let mut connection = next(&mut listener).await;
@@ -75,7 +61,7 @@ async fn a_connection_knows_what_there_is_to_know() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_of_connections_is_never_passed() {
     const MOST: usize = 5;
-    let (listener, address) = listener(Limits::new().max_connections(MOST));
+    let (listener, address) = with_limits(Limits::new().max_connections(MOST));
     let handle = listener.handle();
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (now, top, full) = (Arc::clone(&open), Arc::clone(&most), Arc::new(Barrier::new(MOST)));
@@ -110,7 +96,7 @@ async fn a_dropped_accept_has_accepted_nobody() {
         Limits::new().max_connections(1),
         Limits::new().rate(Rate::per_second(1_000).burst(1)),
     ] {
-        let (mut listener, address) = listener(limits);
+        let (mut listener, address) = with_limits(limits);
         let mut known = Vec::new();
         for _ in 0..50 {
             let client = TcpStream::connect(address).await.unwrap();
@@ -137,7 +123,7 @@ async fn a_dropped_accept_has_accepted_nobody() {
 
 #[tokio::test]
 async fn a_pause_is_true_when_it_is_answered_and_ends_when_it_is_ended() {
-    let (mut listener, address) = listener(Limits::new());
+    let (mut listener, address) = with_limits(Limits::new());
     let handle = listener.handle();
     let (client, server) = (TcpStream::connect(address).await.unwrap(), next(&mut listener).await);
     let pause = async { within(handle.pause()).await.unwrap() };
@@ -157,7 +143,7 @@ async fn a_pause_is_true_when_it_is_answered_and_ends_when_it_is_ended() {
 async fn who_is_over_a_limit_gets_its_last_word() {
     let refusal = Refusal::last_word("come again").unwrap();
     let limits = Limits::new().max_connections(1).over_limit(OverLimit::Refuse(refusal));
-    let (listener, address) = listener(limits);
+    let (listener, address) = with_limits(limits);
     let handle = listener.handle();
     let server = tokio::spawn(serve(listener, echo));
     let mut first = TcpStream::connect(address).await.unwrap();
@@ -203,7 +189,7 @@ fn what_does_not_listen_comes_back() {
 
 #[tokio::test]
 async fn several_addresses_are_one_listener_and_none_starves() {
-    let (mut listener, first) = listener(Limits::new().max_connections(1_000));
+    let (mut listener, first) = with_limits(Limits::new().max_connections(1_000));
     listener.add("[::1]:0").unwrap();
     let addresses = listener.local_addrs();
     assert_eq!((addresses.len(), addresses[0]), (2, first));

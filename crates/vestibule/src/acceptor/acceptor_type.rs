@@ -9,6 +9,9 @@ use super::verdict::AcceptVerdict;
 use crate::admission::{Pace, Rate, RefusalReason};
 use std::time::Instant;
 
+/// Of how many clients one is asked how long it has waited in the kernel's queue.
+const SAMPLED: u64 = 64;
+
 /// Decides for one server how many connections may be accepted now, and what a failed accept means.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
@@ -213,8 +216,14 @@ impl Acceptor {
     }
 
     /// How many clients were ever accepted.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn accepted_in_all(&self) -> u64 {
         self.accepted
+    }
+
+    /// Whether the client that was accepted last is one of those that are asked how long they have waited in the queue.
+    pub(crate) fn samples_arrival(&self) -> bool {
+        self.accepted % SAMPLED == 1
     }
 
     pub(crate) fn accept_failed(

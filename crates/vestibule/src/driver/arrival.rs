@@ -21,3 +21,10 @@ pub struct KernelQueue {
     /// system does not tell.
     pub overflows: Option<u64>,
 }
+
+impl KernelQueue {
+    /// Two queues as one; the overflows are those of all queues anyway.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { depth: self.depth + other.depth, limit: self.limit + other.limit, ..self }
+    }
+}

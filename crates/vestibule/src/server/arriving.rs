@@ -8,9 +8,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Of how many connections one is asked how long it has waited in the kernel's queue.
-const SAMPLED: u64 = 64;
-
 /// A client that was accepted and is not let in yet.
 pub(super) struct AcceptedClient {
     pub(super) transport: Transport,
@@ -41,8 +38,7 @@ impl ServerCore {
     pub(super) fn look_at_arrival(&self, client: &AcceptedClient) -> Option<RefusalReason> {
         let admission = self.admission.borrow();
         let limits = admission.limits();
-        let sampled = self.acceptor.borrow().accepted_in_all() % SAMPLED == 1;
-        if !limits.looks_at_arrivals() && !sampled {
+        if !limits.looks_at_arrivals() && !self.acceptor.borrow().samples_arrival() {
             return None;
         }
         let mut arrival = self.event_loop.driver.borrow().arrival(&client.transport)?;

@@ -52,7 +52,7 @@ impl SocketCore {
                 true
             }
             Some(route) => {
-                route.addresses = Some(addresses.into());
+                route.addresses.get_or_insert_with(|| addresses.into());
                 false
             }
             None => false,

@@ -16,8 +16,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Of how many connections one is asked how long it has waited in the kernel's queue.
-const SAMPLED: u64 = 64;
 /// How many clients one poll takes at most, so that other tasks get their turn while many are refused.
 const BATCH: usize = 16;
 
@@ -160,7 +158,7 @@ impl Listener {
 
     fn look_at(&self, door: &Door, client: &TcpStream) -> (Option<RefusalReason>, Option<Duration>) {
         let limits = door.admission.limits();
-        if !limits.looks_at_arrivals() && door.acceptor.accepted_in_all() % SAMPLED != 1 {
+        if !limits.looks_at_arrivals() && !door.acceptor.samples_arrival() {
             return (None, None);
         }
         let Some(arrival) = arrival_of(client) else { return (None, None) };

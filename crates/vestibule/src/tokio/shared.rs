@@ -172,12 +172,7 @@ impl Shared {
         let mut all: Option<KernelQueue> = None;
         for queue in lock(&self.queues).iter().filter_map(|queue| queue.descriptor.upgrade()) {
             let queue = kernel_queue_of(&*queue)?;
-            all = Some(match all {
-                Some(all) => {
-                    KernelQueue { depth: all.depth + queue.depth, limit: all.limit + queue.limit, ..all }
-                }
-                None => queue,
-            });
+            all = Some(all.map_or(queue, |all| all.and(queue)));
         }
         all
     }

@@ -165,13 +165,7 @@ impl WorkersHandle {
             TcpServer::kernel_queue,
             move |queues| {
                 let mut queues = queues.into_iter().flatten();
-                let first = queues.next()?;
-                let add = |all: KernelQueue, one: KernelQueue| KernelQueue {
-                    depth: all.depth + one.depth,
-                    limit: all.limit + one.limit,
-                    ..all
-                };
-                Some(if shared { first } else { queues.fold(first, add) })
+                if shared { queues.next() } else { queues.reduce(KernelQueue::and) }
             },
         )
     }

@@ -12,12 +12,14 @@ use vestibule::{
 pub const HOST: &str = "there.test";
 
 /// The turn of a test; nothing is left of what it said.
-pub struct Turn(#[allow(dead_code, reason = "it is held")] MutexGuard<'static, ()>);
+pub struct Turn {
+    _turn: MutexGuard<'static, ()>,
+}
 
 impl Turn {
     pub fn begin() -> Self {
         static ONE: Mutex<()> = Mutex::new(());
-        Self(ONE.lock().unwrap_or_else(PoisonError::into_inner))
+        Self { _turn: ONE.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 }
 

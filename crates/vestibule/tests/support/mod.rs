@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod descriptors;
 pub mod socks5;
 pub mod socks5_script;
 pub mod socks5_server;

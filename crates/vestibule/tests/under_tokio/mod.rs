@@ -1,0 +1,31 @@
+//! What the tests of the front door under tokio share.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::timeout;
+use vestibule::Limits;
+use vestibule::tokio::{Connection, Listener, Options};
+
+/// No wait of a test is longer.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+pub fn bind(options: Options) -> (Listener, SocketAddr) {
+    let listener = Listener::bind("127.0.0.1:0", options).unwrap();
+    let address = listener.local_addrs()[0];
+    (listener, address)
+}
+
+pub fn with_limits(limits: Limits) -> (Listener, SocketAddr) {
+    bind(Options::new().limits(limits))
+}
+
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(LIMIT, future).await.unwrap() // or it takes too long
+}
+
+pub async fn next(listener: &mut Listener) -> Connection {
+    within(listener.accept()).await.unwrap().unwrap()
+}
