@@ -188,6 +188,18 @@ impl Acceptor {
         exhausted
     }
 
+    /// A client may be let in, and is counted for the rate before it is accepted.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn spend_rate(&mut self, rate: Rate, now: Instant) {
+        self.pace.spend(rate, now);
+    }
+
+    /// It was not let in.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_back_rate(&mut self, rate: Rate) {
+        self.pace.take_back(rate);
+    }
+
     /// The client that was accepted is let in.
     pub(crate) fn let_in(&mut self, rate: Option<Rate>, now: Instant) {
         self.let_in += 1;

@@ -1,4 +1,4 @@
-use crate::admission::{Rate, RefusalReason};
+use crate::admission::{Admission, Rate, RefusalReason};
 use std::time::Instant;
 
 /// What the acceptor is told of the moment for which it decides.
@@ -14,4 +14,18 @@ pub(crate) struct Moment {
     pub(crate) held: Option<Instant>,
     /// Whether clients over a limit for all are refused instead of left in the queue.
     pub(crate) refuses: bool,
+}
+
+impl Moment {
+    /// What the limits say now. The time is asked for only where there is a rate.
+    pub(crate) fn of(admission: &Admission, turn: u64, now: impl FnOnce() -> Instant) -> Self {
+        let (limits, free) = (admission.limits(), admission.free());
+        Self {
+            turn,
+            free: free.map_err(|full| full.reason),
+            rate: limits.rate.map(|rate| (rate, now())),
+            held: None,
+            refuses: limits.refuses() && free.err().is_none_or(|full| full.sure),
+        }
+    }
 }

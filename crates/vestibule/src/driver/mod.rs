@@ -23,7 +23,8 @@ pub(crate) use driver_type::Driver;
 pub(crate) use os::listener::{ListenFailure, ListenRequest, listen as open_listener};
 #[cfg(feature = "tokio")]
 pub(crate) use os::{
-    RELEASES, Release, arrival_of, check_listening, kernel_queue_of, queue_overflows, send_now,
+    RELEASES, Release, accept_from, arrival_of, check_listening, kernel_queue_of, queue_overflows,
+    reserve_descriptor, send_now,
 };
 pub(crate) use os::{Waker, check_connected, local_address, pin_to_core};
 pub use socket_option::KeepAlive;

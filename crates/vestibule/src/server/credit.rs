@@ -7,18 +7,11 @@ use std::time::Instant;
 impl ServerCore {
     pub(super) fn course(&self) -> Course {
         let admission = self.admission.borrow();
-        let limits = admission.limits();
-        let free = admission.free();
-        if let (Some(_), Some(pace)) = (limits.rate, admission.pace_of_group()) {
+        if let (Some(_), Some(pace)) = (admission.limits().rate, admission.pace_of_group()) {
             self.acceptor.borrow_mut().set_pace(pace);
         }
-        let moment = Moment {
-            turn: self.event_loop.turn_number(),
-            free: free.map_err(|full| full.reason),
-            rate: limits.rate.map(|rate| (rate, self.now())),
-            held: self.held_until(),
-            refuses: limits.refuses() && free.err().is_none_or(|full| full.sure),
-        };
+        let turn = self.event_loop.turn_number();
+        let moment = Moment { held: self.held_until(), ..Moment::of(&admission, turn, || self.now()) };
         self.acceptor.borrow().course(&moment)
     }
 

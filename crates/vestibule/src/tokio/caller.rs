@@ -28,6 +28,18 @@ impl Caller {
         drop(waker);
     }
 
+    /// These have to look again.
+    pub(super) fn wake(&self, listeners: &[usize]) {
+        if listeners.is_empty() {
+            return;
+        }
+        let wakers: Vec<_> = {
+            let accepting = lock(&self.accepting);
+            listeners.iter().filter_map(|listener| accepting.get(listener).cloned()).collect()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     pub(super) fn wake_accepting(&self) {
         let wakers: Vec<_> = lock(&self.accepting).values().cloned().collect();
         wakers.into_iter().for_each(Waker::wake);

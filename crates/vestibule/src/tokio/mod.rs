@@ -33,10 +33,13 @@
 //! ```
 
 mod accepting;
+mod attempt;
 #[cfg(feature = "axum")]
 mod axum;
 mod caller;
+mod concluding;
 mod connection;
+mod deciding;
 mod door;
 mod listener;
 mod options;
@@ -47,6 +50,8 @@ mod roll;
 mod serving;
 mod shards;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod warden;
 
 #[cfg(feature = "axum")]

@@ -46,7 +46,7 @@ impl Shared {
     fn set_paused(&self, paused: bool) {
         let mut door = lock(&self.door);
         door.acceptor.set_paused(paused);
-        self.update_state(&door);
+        self.update_state(&mut door);
     }
 
     /// Begins to drain, or brings the deadline of the drain under way forward.
@@ -68,7 +68,7 @@ impl Shared {
             let number = queue.map_or(u64::MAX, |queue| queue.depth.into());
             door.acceptor.drain(options.leftover, number);
         }
-        self.update_state(&door);
+        self.update_state(&mut door);
         self.phase.send_replace(Phase::Draining(deadline));
     }
 
@@ -94,11 +94,11 @@ impl Shared {
         if over && self.phase.send_replace(Phase::Cut) != Phase::Cut {
             self.roll.cut(&self.ledger);
         }
-        if (!door.closed || self.ledger.open() > 0) && now < later(deadline, GRACE) {
+        if (!door.closed || self.ledger.open() > 0 || door.has_attempts()) && now < later(deadline, GRACE) {
             return Some(if over { later(deadline, GRACE) } else { deadline });
         }
         let drain = door.drain.take()?;
-        self.update_state(&door);
+        self.update_state(&mut door);
         drop(door);
         let report = drain.account.close(&self.ledger, now);
         drain.replies.into_iter().for_each(|reply| reply.send(report.clone()));

@@ -1,4 +1,5 @@
 use crate::address::Endpoint;
+use crate::driver::accept_from;
 use ::tokio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use std::io;
@@ -40,6 +41,11 @@ impl Queue {
             result = self.poll(context);
         }
         result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+
+    /// Accepts a client that no reactor is to know of.
+    pub(super) fn take_client(&self) -> Option<OwnedFd> {
+        accept_from(&self.descriptor).ok()
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {

@@ -1,4 +1,4 @@
-use crate::admission::Refusal;
+use crate::admission::{LastWord, Refusal};
 use crate::driver::{RELEASES, Release, send_now};
 use ::tokio::io::AsyncReadExt;
 use ::tokio::net::TcpStream;
@@ -19,29 +19,40 @@ static LINGERING: AtomicUsize = AtomicUsize::new(0);
 
 /// Gives a client what it gets instead of being let in; blocks nobody.
 pub(super) fn refuse(client: TcpStream, refusal: &Refusal) {
+    if let Refusal::LastWord(word) = refusal {
+        let place = Lingering::take();
+        if place.has_room {
+            say(&client, word);
+            // Made here, so that it is given back also when the runtime ends before the task begins.
+            drop(::tokio::spawn(linger(client, Release, place)));
+            return;
+        }
+    }
+    refuse_at_once(client, refusal);
+    RELEASES.ring();
+}
+
+/// The same, for when nobody can wait for the client, or the descriptor is needed again at once.
+pub(super) fn refuse_at_once(client: impl AsFd, refusal: &Refusal) {
     match refusal {
         Refusal::Close => discard_what_came(&client),
         // It fails only for a connection that is gone already.
         Refusal::Reset => drop(sockopt::set_socket_linger(&client, Some(Duration::ZERO))),
         Refusal::LastWord(word) => {
-            // What fits: all of it, on the empty buffer of a new connection.
-            let _ = send_now(client.as_fd(), word.as_bytes());
-            let _ = shutdown(&client, Shutdown::Write);
-            let place = Lingering::take();
-            if place.has_room {
-                // Made here, so that it is given back also when the runtime ends before the task begins.
-                drop(::tokio::spawn(linger(client, Release, place)));
-                return;
-            }
+            say(&client, word);
             discard_what_came(&client);
         }
     }
-    drop(client);
-    RELEASES.ring();
+}
+
+/// What fits: all of it, on the empty buffer of a new connection.
+fn say(client: &impl AsFd, word: &LastWord) {
+    let _ = send_now(client.as_fd(), word.as_bytes());
+    let _ = shutdown(client, Shutdown::Write);
 }
 
 /// Unread bytes would make the closing a reset, which may destroy what the client was told.
-fn discard_what_came(client: &TcpStream) {
+fn discard_what_came(client: &impl AsFd) {
     let (mut buffer, mut discarded) = ([0; 4096], 0);
     while discarded < DISCARDED_AT_ONCE {
         match recv(client, &mut buffer[..], RecvFlags::DONTWAIT) {

@@ -6,6 +6,7 @@ use crate::driver::{KernelQueue, RELEASES, kernel_queue_of, queue_overflows};
 use crate::server::Desk;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
 use ::tokio::sync::watch;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
@@ -94,7 +95,11 @@ impl Shared {
             next: AtomicUsize::new(0),
             has_warden: AtomicBool::new(false),
         });
-        shared.update_state(&lock(&shared.door));
+        {
+            let mut door = lock(&shared.door);
+            door.fill_reserve();
+            shared.update_state(&mut door);
+        }
         shared
     }
 
@@ -117,7 +122,12 @@ impl Shared {
 
     /// Nobody is left who could carry orders out: those who wait are told, and what drains is cut now.
     pub(super) fn give_up(&self) {
-        let drain = lock(&self.door).drain.take();
+        let drain = {
+            let mut door = lock(&self.door);
+            let drain = door.drain.take();
+            self.update_state(&mut door);
+            drain
+        };
         if drain.is_some() {
             self.phase.send_replace(Phase::Cut);
             self.roll.cut(&self.ledger);
@@ -152,6 +162,7 @@ impl Shared {
                 self.ledger.end_episode(now());
             }
             door.acceptor.stopped_listening();
+            door.reserve = None;
         }
         self.update_state(door);
     }
@@ -182,10 +193,19 @@ impl Shared {
         self.queue().map(|queue| KernelQueue { overflows: queue_overflows(), ..queue })
     }
 
+    /// Whether anybody waits in a queue, as the system sees it now.
+    pub(super) fn has_clients(&self) -> bool {
+        lock(&self.queues).iter().filter_map(|queue| queue.descriptor.upgrade()).any(|queue| {
+            let mut asked = [PollFd::new(&*queue, PollFlags::IN)];
+            // Should the system not tell, the deadline ends the drain.
+            poll(&mut asked, Some(&Timespec::default())) != Ok(0)
+        })
+    }
+
     /// To be called with everything that may have changed it.
-    pub(super) fn update_state(&self, door: &Door) {
+    pub(super) fn update_state(&self, door: &mut Door) {
         let state = door.state();
-        if self.desk.state() != state {
+        if std::mem::replace(&mut door.told, state) != state {
             self.desk.set_state(state);
         }
     }

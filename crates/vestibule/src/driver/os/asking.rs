@@ -2,10 +2,10 @@ use super::calls;
 use super::os_driver::OsDriver;
 use crate::admission::{Ledger, Permit};
 use crate::driver::{Arrival, KernelQueue, Token, Transport};
-#[cfg(feature = "tokio")]
-use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use {rustix::io::Errno, std::os::fd::AsFd};
 
 /// How many slots are looked at for the connections of one server at once.
 const LOOKED_AT: usize = 4096;
@@ -48,6 +48,18 @@ impl OsDriver {
 #[cfg(feature = "tokio")]
 pub(crate) fn arrival_of(descriptor: impl AsFd) -> Option<Arrival> {
     calls::arrival(descriptor)
+}
+
+/// Accepts the client that waits longest, close-on-exec and non-blocking.
+#[cfg(feature = "tokio")]
+pub(crate) fn accept_from(descriptor: &OwnedFd) -> Result<OwnedFd, Errno> {
+    Ok(calls::accept(descriptor, false)?.0)
+}
+
+/// A descriptor to be released when one is needed.
+#[cfg(feature = "tokio")]
+pub(crate) fn reserve_descriptor() -> Option<OwnedFd> {
+    OsDriver::reserve_descriptor()
 }
 
 #[cfg(feature = "tokio")]

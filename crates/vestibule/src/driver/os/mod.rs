@@ -23,7 +23,7 @@ pub(super) use os_driver::OsDriver;
 pub(crate) use waker::Waker;
 #[cfg(feature = "tokio")]
 pub(crate) use {
-    asking::{arrival_of, kernel_queue_of, queue_overflows},
+    asking::{accept_from, arrival_of, kernel_queue_of, queue_overflows, reserve_descriptor},
     connection::send_now,
     descriptor::Release,
     listener::check_listening,
