@@ -1,71 +1,18 @@
 //! Every example does what its header says, as a program of its own.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod example_programs;
+
+use example_programs::{LIMIT, Server, run};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::thread;
-use std::time::{Duration, Instant};
-
-/// No wait of a test is longer.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// Where cargo puts an example; `cargo test` has built it.
-fn path(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is not built: run `cargo test`, or `cargo build --examples`", path.display());
-    path
-}
-
-fn example(name: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(path(name));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Runs an example to its end, within the limit.
-fn run(name: &str, arguments: &[&str]) -> Output {
-    let mut child = example(name, arguments).spawn().unwrap();
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > LIMIT {
-            child.kill().unwrap();
-            panic!("{name} does not end: {:?}", child.wait_with_output().unwrap());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().unwrap()
-}
+use std::time::Duration;
 
 fn lines(output: &Output) -> Vec<String> {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap().lines().map(String::from).collect()
-}
-
-/// A running server, killed when dropped.
-struct Server {
-    child: Child,
-    port: String,
-}
-
-impl Server {
-    fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut child = example(name, arguments).spawn().unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        let port = first.trim().rsplit(':').next().unwrap().to_owned();
-        assert!(first.starts_with("listening on "), "{first}");
-        Self { child, port }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A fortune as Qt 4.6 sends it: lengths of 16 and 32 bits, then UTF-16, all big-endian.
@@ -99,21 +46,21 @@ fn both_servers_tell_fortunes_to_both_clients() {
         Server::start("threaded_fortune_server", &["127.0.0.1:0", "2"]),
     ];
     for server in &servers {
-        assert_eq!(lines(&run("fortune_client", &["localhost", &server.port, "20"])).len(), 20);
-        assert_eq!(lines(&run("blocking_fortune_client", &["127.0.0.1", &server.port, "20"])).len(), 20);
+        assert_eq!(lines(&run("fortune_client", &["localhost", &server.port(), "20"])).len(), 20);
+        assert_eq!(lines(&run("blocking_fortune_client", &["127.0.0.1", &server.port(), "20"])).len(), 20);
     }
 }
 
 #[test]
 fn a_server_listens_on_all_addresses_unless_told() {
     let server = Server::start("fortune_server", &[]);
-    assert_eq!(lines(&run("fortune_client", &["127.0.0.1", &server.port])).len(), 1);
+    assert_eq!(lines(&run("fortune_client", &["127.0.0.1", &server.port()])).len(), 1);
 }
 
 #[test]
 fn the_wire_format_is_that_of_the_reference() {
     let server = Server::start("fortune_server", &["127.0.0.1:0"]);
-    let mut stream = TcpStream::connect(format!("127.0.0.1:{}", server.port)).unwrap();
+    let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
@@ -189,64 +136,4 @@ fn a_host_needs_nothing_but_the_descriptor() {
             "{host}"
         );
     }
-}
-
-/// Whether the far end, on this host, has read what was sent.
-fn is_read(stream: &TcpStream) -> bool {
-    let place = |address: std::net::SocketAddr| format!("0100007F:{:04X}", address.port());
-    let (far, near) = (place(stream.peer_addr().unwrap()), place(stream.local_addr().unwrap()));
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let found = lines.filter(|line| line.get(1) == Some(&&*far) && line.get(2) == Some(&&*near));
-    found.map(|line| line[4].ends_with(":00000000")).next() == Some(true)
-}
-
-/// SIGTERM comes while one request is under way and another connection is idle: the one is answered, the other ends.
-fn ends_in_order_on_sigterm(name: &str) {
-    let mut child = example(name, &["127.0.0.1:0"]).spawn().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    output.read_line(&mut first).unwrap();
-    let address = first.trim().strip_prefix("listening on ").unwrap();
-    let ask = |path: &str, until: &str| {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
-        let mut text = String::new();
-        while !text.contains(until) {
-            let mut some = [0; 512];
-            let length = stream.read(&mut some).unwrap();
-            assert!(length > 0, "{text}");
-            text.push_str(std::str::from_utf8(&some[..length]).unwrap());
-        }
-        stream
-    };
-    let mut idle = ask("/", "hello, 127.0.0.1:");
-    let mut slow = TcpStream::connect(address).unwrap();
-    write!(slow, "GET /slow HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
-    let begun = Instant::now();
-    while !is_read(&slow) {
-        assert!(begun.elapsed() < LIMIT, "nobody reads the request");
-        thread::sleep(Duration::from_millis(1));
-    }
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let (mut answer, mut rest) = (String::new(), Vec::new());
-    slow.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("done\n"), "{answer}");
-    assert_eq!(idle.read_to_end(&mut rest).unwrap(), 0);
-    let mut report = String::new();
-    output.read_to_string(&mut report).unwrap();
-    assert!(report.starts_with("drained: ") && report.ends_with(" ended, 0 cut []\n"), "{report}");
-    assert!(child.wait().unwrap().success());
-}
-
-#[test]
-fn axum_ends_in_order_on_sigterm() {
-    ends_in_order_on_sigterm("axum_server");
-}
-
-#[test]
-fn hyper_ends_in_order_on_sigterm() {
-    ends_in_order_on_sigterm("hyper_server");
 }

@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tonic::transport::server::Connected;
 use under_tokio::{LIMIT, next, with_limits, within};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Error, Limits, OverLimit, Rate, Refusal, ServerHandle, ServerState, SocketError};
@@ -119,6 +121,20 @@ async fn a_dropped_accept_has_accepted_nobody() {
         let statistics = listener.handle().statistics();
         assert_eq!((known.len(), statistics.accepted, statistics.open), (50, 50, 0));
     }
+}
+
+#[tokio::test]
+async fn a_listener_is_a_stream_that_ends_and_tonic_knows_its_connections() {
+    let (listener, address) = with_limits(Limits::new());
+    let handle = listener.handle();
+    let mut connections = listener.map(Result::unwrap);
+    for _ in 0..2 {
+        let client = TcpStream::connect(address).await.unwrap();
+        let known = within(connections.next()).await.unwrap().connect_info();
+        assert_eq!((known.local_addr(), known.remote_addr()), (Some(address), client.local_addr().ok()));
+    }
+    within(handle.stop()).await.unwrap();
+    assert!(within(connections.next()).await.is_none());
 }
 
 #[tokio::test]

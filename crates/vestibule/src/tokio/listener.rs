@@ -8,11 +8,13 @@ use crate::error::{Error, Operation, Result, SocketError};
 use crate::server::ServerHandle;
 use crate::sync::lock;
 use ::tokio::time::Sleep;
+use futures_core::Stream;
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Listens, and lets in whom its [limits](Options::limits) allow: tokio's `TcpListener` as a front door.
 ///
@@ -153,6 +155,15 @@ impl Listener {
     /// client is passed over, and what concerns the process is waited for.
     pub async fn accept(&mut self) -> Result<Option<Connection>> {
         std::future::poll_fn(|context| self.poll_accept(context)).await
+    }
+}
+
+/// The connections as a stream, which ends when there will be none; its items are those of [`accept`](Self::accept).
+impl Stream for Listener {
+    type Item = Result<Connection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_accept(context).map(Result::transpose)
     }
 }
 

@@ -52,6 +52,8 @@ mod shards;
 mod shared;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tonic")]
+mod tonic;
 mod warden;
 
 #[cfg(feature = "axum")]

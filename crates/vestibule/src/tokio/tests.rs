@@ -37,7 +37,7 @@ async fn client_of(listener: &Listener) -> TcpStream {
     TcpStream::connect(listener.local_addrs()[0]).await.unwrap()
 }
 
-/// 1. The first decides to accept. 2. A client comes, and the second looks: it lets nobody in, and refuses nobody. 3. The first sees
+/// Steps: 1. The first decides to accept. 2. A client comes, and the second looks: it lets nobody in, and refuses nobody. 3. The first sees
 /// nobody. 4. The second is called, and lets the client in.
 async fn the_second_waits_and_is_called(limits: Limits) {
     let (mut first, mut second) = two(limits);
