@@ -6,6 +6,7 @@ pub(crate) mod crowd;
 pub(crate) mod latency;
 pub(crate) mod limits;
 mod pace;
+pub(crate) mod page;
 pub(crate) mod pattern;
 pub(crate) mod poller;
 pub(crate) mod schedule;

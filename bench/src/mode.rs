@@ -7,14 +7,26 @@ pub(crate) enum Exchange {
     Fortune,
     /// A message goes there and back, and the client resets.
     Echo,
+    /// A request of HTTP, an answer, and the server's end.
+    Page,
 }
 
 impl Exchange {
+    /// The mode in which it is measured alone.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fortune => "fortune",
+            Self::Echo => "churn-echo",
+            Self::Page => "http",
+        }
+    }
+
     /// The server's mode.
     pub(crate) fn served_by(self) -> &'static str {
         match self {
             Self::Fortune => "fortune",
             Self::Echo => "echo",
+            Self::Page => "http",
         }
     }
 }
@@ -82,9 +94,10 @@ const fn workers(name: &'static str, workers: usize, exchange: Exchange, rate: O
 const LOW: Option<u64> = Some(2000);
 
 /// All modes, in the order of the report.
-pub(crate) const MODES: [Mode; 22] = [
+pub(crate) const MODES: [Mode; 23] = [
     mode("fortune", Load::Churn(Exchange::Fortune), 100_000),
     mode("churn-echo", Load::Churn(Exchange::Echo), 100_000),
+    mode("http", Load::Churn(Exchange::Page), 100_000),
     mode("echo-1", Load::Echo { connections: 1 }, 50_000),
     mode("echo-64", Load::Echo { connections: 64 }, 400_000),
     mode("echo-1000", Load::Echo { connections: 1000 }, 400_000),
@@ -134,6 +147,10 @@ impl Mode {
             }
             Load::Churn(Exchange::Echo) => {
                 "Connect, 64 bytes there and back, reset; 32 connections at once, the client re-uses its sockets."
+            }
+            Load::Churn(Exchange::Page) => {
+                "Connect, ask for a page with HTTP/1.1 and `Connection: close`, read 16 bytes of it and the end; 32 at \
+                 once, the client re-uses its sockets."
             }
             Load::Echo { .. } => {
                 "As many lasting connections as the name says, 64 bytes there and back on all of them at once."

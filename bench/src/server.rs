@@ -1,6 +1,6 @@
 //! The servers that are measured.
 
-use crate::mode::{Load, Mode};
+use crate::mode::{Exchange, Load, Mode};
 use std::path::{Path, PathBuf};
 
 /// In which modes a server is measured.
@@ -16,6 +16,8 @@ enum Scope {
     Everything,
     OnlyWorkers,
     OnlyStream,
+    /// What speaks HTTP.
+    OnlyHttp,
     /// What a spin before sleeping is for: few messages, whose latency counts.
     OnlyLatency,
 }
@@ -47,7 +49,7 @@ const fn peer(name: &'static str, scope: Scope) -> Server {
 }
 
 /// All servers, in the order of the report.
-pub(crate) const SERVERS: [Server; 20] = [
+pub(crate) const SERVERS: [Server; 22] = [
     Server {
         name: OURS,
         program: OUR_PROGRAM,
@@ -72,10 +74,12 @@ pub(crate) const SERVERS: [Server; 20] = [
     Server { stream_buffer: TUNED, ..peer("epoll-best", Scope::Single) },
     peer("epoll", Scope::SingleAndIdleCost),
     peer("mio", Scope::Single),
-    peer("vestibule-tokio", Scope::Single),
+    peer("vestibule-tokio", Scope::Several),
     peer("tokio-current", Scope::SingleAndIdleCost),
     Server { program: "tokio-current", stream_buffer: TUNED, ..peer("tokio-tuned", Scope::OnlyStream) },
     peer("tokio-multi", Scope::Several),
+    peer("vestibule-axum", Scope::OnlyHttp),
+    peer("axum", Scope::OnlyHttp),
     peer("tokio-per-core", Scope::OnlyWorkers),
     peer("actix", Scope::Several),
     peer("ntex", Scope::Several),
@@ -109,6 +113,19 @@ impl Server {
         }
     }
 
+    /// What short connections of it are for.
+    pub(crate) fn exchanges(&self) -> &'static [Exchange] {
+        match self.scope {
+            Scope::OnlyHttp => &[Exchange::Page],
+            _ => &[Exchange::Fortune, Exchange::Echo],
+        }
+    }
+
+    /// Whether connections of it last.
+    pub(crate) fn echoes(&self) -> bool {
+        self.exchanges().contains(&Exchange::Echo)
+    }
+
     fn is_ours(&self) -> bool {
         self.program == OUR_PROGRAM
     }
@@ -116,6 +133,11 @@ impl Server {
     /// Whether it is measured in this mode.
     pub(crate) fn takes_part(&self, mode: &Mode) -> bool {
         match self.scope {
+            // Allocations and system calls are counted of all.
+            Scope::OnlyHttp => {
+                matches!(mode.load, Load::Churn(Exchange::Page) | Load::SystemCalls | Load::Allocations)
+            }
+            _ if mode.load == Load::Churn(Exchange::Page) => false,
             Scope::Everything => true,
             Scope::Single => !mode.has_workers() && mode.load != Load::IdleCost,
             Scope::SingleAndIdleCost => !mode.has_workers(),

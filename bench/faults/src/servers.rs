@@ -27,13 +27,14 @@ enum Origin {
 }
 
 /// In the order of the table.
-pub(crate) const SUBJECTS: [Subject; 5] = [
+pub(crate) const SUBJECTS: [Subject; 6] = [
     Subject {
         name: "vestibule",
         arguments: &["echo", "--listen", "127.0.0.1:0"],
         conversation: Conversation::Echo,
         origin: Origin::Repository,
     },
+    Subject::peer("vestibule-axum", "axum", Conversation::Http),
     Subject::peer("peer-tokio", "tokio", Conversation::Echo),
     Subject::peer("peer-tokio-return", "tokio", Conversation::Echo),
     Subject::peer("peer-actix", "actix-server", Conversation::Echo),
@@ -51,10 +52,15 @@ impl Subject {
 
     /// What the table calls it.
     pub(crate) fn title(&self) -> String {
+        let name = if self.name.starts_with("vestibule") {
+            format!("**{}**", self.name)
+        } else {
+            self.name.to_owned()
+        };
         match self.origin {
-            Origin::Repository => format!("**{}**", self.name),
+            Origin::Repository => name,
             Origin::Peer { package } => {
-                format!("{} ({package} {})", self.name, locked_version(package).unwrap_or("?"))
+                format!("{name} ({package} {})", locked_version(package).unwrap_or("?"))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, begin, open};
 use super::latency::Latency;
+use super::page::Page;
 use super::pattern::Pattern;
 use super::poller::{Happening, Poller};
 use crate::Outcome;
@@ -31,6 +32,7 @@ struct Slot {
     is_busy: bool,
     /// How much of the fortune was told.
     told: usize,
+    page: Page,
     due: Instant,
 }
 
@@ -76,13 +78,21 @@ impl Churn {
     pub(crate) fn start(&mut self, due: Instant) -> Outcome<()> {
         let number = self.free.pop().unwrap_or(self.slots.len());
         if number == self.slots.len() {
-            self.slots.push(Slot { connection: None, is_busy: false, told: 0, due });
+            self.slots.push(Slot { connection: None, is_busy: false, told: 0, page: Page::default(), due });
         }
         self.connect(number)?;
         let slot = &mut self.slots[number];
         (slot.is_busy, slot.told, slot.due) = (true, 0, due);
         let Some(connection) = &mut slot.connection else { return Ok(()) };
-        if self.exchange == Exchange::Echo && !connection.ask(&self.pattern, due)? {
+        let all_has_gone = match self.exchange {
+            Exchange::Fortune => true,
+            Exchange::Echo => connection.ask(&self.pattern, due)?,
+            Exchange::Page => {
+                slot.page.begin();
+                slot.page.ask(&connection.socket)?
+            }
+        };
+        if !all_has_gone {
             self.poller.watch_writing(&*connection, number, true)?;
         }
         Ok(())
@@ -123,6 +133,7 @@ impl Churn {
             let is_over = match self.exchange {
                 Exchange::Fortune => self.listen(happening)?,
                 Exchange::Echo => self.hear(happening)?,
+                Exchange::Page => self.read(happening)?,
             };
             if is_over {
                 self.end(happening.number);
@@ -166,6 +177,20 @@ impl Churn {
         }
         let mut buffer = [0; 2 * MESSAGE];
         Ok(connection.hear(&self.pattern, &mut buffer, &mut self.latency)? > 0)
+    }
+
+    /// True when the page was read, and the end.
+    fn read(&mut self, happening: Happening) -> Outcome<bool> {
+        let Some(slot) = self.slots.get_mut(happening.number) else { return Ok(false) };
+        let Some(connection) = &slot.connection else { return Ok(false) };
+        if happening.is_writable && slot.page.ask(&connection.socket)? {
+            self.poller.watch_writing(connection, happening.number, false)?;
+        }
+        let has_ended = slot.page.hear(&connection.socket)?;
+        if has_ended {
+            self.latency.record(slot.due, Instant::now());
+        }
+        Ok(has_ended)
     }
 
     fn end(&mut self, number: usize) {

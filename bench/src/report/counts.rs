@@ -6,7 +6,7 @@ use crate::finding::Values;
 use crate::results::Results;
 use crate::server::SERVERS;
 
-const COUNTED: [&str; 3] = ["fortune", "churn-echo", "echo-64"];
+const COUNTED: [&str; 4] = ["fortune", "churn-echo", "http", "echo-64"];
 const NOTE: &str =
     "Calls of `malloc` and its kin. What Go and JavaScript allocate by themselves is not among them.\n\n";
 /// Rarer system calls are not named.
@@ -14,12 +14,21 @@ const WORTH_NAMING: f64 = 0.05;
 
 /// System calls an operation, and which ones.
 pub(crate) fn system_calls(results: &Results) -> Option<String> {
-    let titles = ["server", "fortune", "churn-echo", "echo-64", "of a fortune", "of a churned echo"];
+    let titles = [
+        "server",
+        "fortune",
+        "churn-echo",
+        "http",
+        "echo-64",
+        "of a fortune",
+        "of a churned echo",
+        "of a page",
+    ];
     let mut table = Table::new(&titles);
     for_each(results, "syscalls", |server, values| {
         let mut cells = vec![label(server)];
         cells.extend(COUNTED.map(|mode| values.get(mode).map_or_else(String::new, number)));
-        cells.extend(["fortune.", "churn-echo."].map(|prefix| names(values, prefix)));
+        cells.extend(["fortune.", "churn-echo.", "http."].map(|prefix| names(values, prefix)));
         table.row(&cells);
     });
     (!table.is_empty()).then(|| table.finish())
@@ -27,7 +36,7 @@ pub(crate) fn system_calls(results: &Results) -> Option<String> {
 
 /// Allocations an operation. What a runtime allocates by itself is not among them.
 pub(crate) fn allocations(results: &Results) -> Option<String> {
-    let mut table = Table::new(&["server", "fortune", "churn-echo", "echo-64"]);
+    let mut table = Table::new(&["server", "fortune", "churn-echo", "http", "echo-64"]);
     for_each(results, "allocations", |server, values| {
         let mut cells = vec![label(server)];
         cells.extend(COUNTED.map(|mode| values.get(mode).map_or_else(String::new, number)));

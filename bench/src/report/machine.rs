@@ -5,7 +5,7 @@ use std::fs::read_to_string;
 use std::process::{Command, Stdio};
 
 /// Libraries of peers in Rust.
-const CRATES: [&str; 6] = ["tokio", "actix-server", "ntex", "compio", "monoio", "mio"];
+const CRATES: [&str; 7] = ["tokio", "axum", "actix-server", "ntex", "compio", "monoio", "mio"];
 
 /// How the other peers' tools and libraries tell their versions.
 const TOOLS: [(&str, &[&str]); 6] = [

@@ -25,7 +25,7 @@ pub(crate) fn section(results: &Results) -> Option<String> {
     let mut table = Table::new(&titles);
     for mode in &MODES {
         let Load::Workers { workers, exchange, rate } = mode.load else { continue };
-        let name = if exchange == Exchange::Fortune { "fortune" } else { "echo, reset" };
+        let name = if exchange == Exchange::Echo { "echo, reset" } else { exchange.name() };
         let load = rate.map_or_else(|| "full".to_owned(), |rate| format!("{rate} a second"));
         for server in &SERVERS {
             let head = [name.to_owned(), load.clone(), workers.to_string(), label(server.name)];

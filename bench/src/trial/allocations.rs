@@ -6,7 +6,6 @@ use crate::Outcome;
 use crate::finding::{Values, float};
 use crate::load::churn::{Churn, Ending};
 use crate::load::crowd::Crowd;
-use crate::mode::Exchange;
 use crate::process::{NotStarted, Process, Way};
 use crate::server::repository;
 use std::path::{Path, PathBuf};
@@ -14,17 +13,19 @@ use std::path::{Path, PathBuf};
 const LIBRARY: &str = "target/peers/count-allocations.so";
 const COUNTER: &str = "VESTIBULE_COUNT_ALLOCATIONS";
 
-/// Counts in three modes.
+/// Counts for short connections, and for lasting ones.
 pub(super) fn allocations(task: &Task) -> Outcome<Values> {
     let mut values = Values::default();
-    for exchange in [Exchange::Fortune, Exchange::Echo] {
+    for &exchange in task.server.exchanges() {
         let counted = Counted::start(task, exchange.served_by())?;
         let mut churn = Churn::new(counted.process.address, exchange, Ending::Hot)?;
         churn.storm(IN_FLIGHT, task.limits.warm_up())?;
         let before = counted.number()?;
         let operations = churn.storm(IN_FLIGHT, task.limits)?;
-        let name = if exchange == Exchange::Fortune { "fortune" } else { "churn-echo" };
-        values.set(name, float(counted.number()? - before) / float(operations));
+        values.set(exchange.name(), float(counted.number()? - before) / float(operations));
+    }
+    if !task.server.echoes() {
+        return Ok(values);
     }
     let counted = Counted::start(task, "echo")?;
     let mut crowd = Crowd::gather(counted.process.address, 64, 64)?;

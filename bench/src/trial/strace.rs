@@ -6,21 +6,22 @@ use crate::Outcome;
 use crate::finding::{Values, float};
 use crate::load::churn::{Churn, Ending};
 use crate::load::crowd::Crowd;
-use crate::mode::Exchange;
 use crate::process::{Process, Way};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-/// Counts in three modes.
+/// Counts for short connections, and for lasting ones.
 pub(super) fn system_calls(task: &Task) -> Outcome<Values> {
     let mut values = Values::default();
-    for exchange in [Exchange::Fortune, Exchange::Echo] {
+    for &exchange in task.server.exchanges() {
         let process = task.start(&Way::serving(exchange.served_by()))?;
         let mut churn = Churn::new(process.address, exchange, Ending::Hot)?;
         churn.storm(IN_FLIGHT, task.limits.warm_up())?;
-        let name = if exchange == Exchange::Fortune { "fortune" } else { "churn-echo" };
-        count(&process, name, &mut values, || churn.storm(IN_FLIGHT, task.limits))?;
+        count(&process, exchange.name(), &mut values, || churn.storm(IN_FLIGHT, task.limits))?;
+    }
+    if !task.server.echoes() {
+        return Ok(values);
     }
     let process = task.start(&Way::serving("echo"))?;
     let mut crowd = Crowd::gather(process.address, 64, 64)?;

@@ -86,6 +86,7 @@
 //! | `metrics` | no | what servers count, through the `metrics` crate |
 //! | `tokio` | no | [`tokio`]: the same front door under tokio |
 //! | `axum` | no | `axum::serve` with that |
+//! | `tonic` | no | the same for `serve_with_incoming_shutdown` of tonic |
 //! | `tracing` | no | a span for each connection, and warnings, through the `tracing` crate |
 
 mod acceptor;
@@ -154,7 +155,7 @@ mod guide {
     struct Workers;
     #[doc = include_str!("../../../docs/proxies.md")]
     struct Proxies;
-    #[cfg(feature = "axum")]
+    #[cfg(all(feature = "axum", feature = "tonic"))]
     #[doc = include_str!("../../../docs/tokio.md")]
     struct Tokio;
 }

@@ -17,7 +17,7 @@ pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// The command line `PROGRAM MODE PORT BUFFER [WORKERS]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Arguments {
-    /// Whether to write the fortune and close; otherwise to echo.
+    /// Whether to write the fortune and close; otherwise to echo, or, those that speak HTTP, to serve it as a page.
     pub fortune: bool,
     /// The port on 127.0.0.1.
     pub port: u16,
@@ -36,8 +36,8 @@ impl Arguments {
         let mut words = std::env::args().skip(1);
         let fortune = match words.next().as_deref() {
             Some("fortune") => true,
-            Some("echo") => false,
-            _ => return Err("MODE must be fortune or echo".into()),
+            Some("echo" | "http") => false,
+            _ => return Err("MODE must be fortune, echo or http".into()),
         };
         let port = words.next().ok_or("PORT is missing")?.parse()?;
         let buffer = words.next().ok_or("BUFFER is missing")?.parse()?;

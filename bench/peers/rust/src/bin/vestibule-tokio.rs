@@ -1,19 +1,37 @@
-//! vestibule's listener under tokio's current thread runtime, in the place of tokio's own.
+//! vestibule's listener under tokio's current thread runtime, in the place of tokio's own; for each worker a shard of it.
 
 use peers::{Arguments, FORTUNE, Outcome, announce};
+use std::io::Write;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule::tokio::{Connection, Listener, Options};
 
 fn main() -> Outcome {
     let arguments = Arguments::parse()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(arguments))
+    // Without the option, as the peer leaves it unless it is tuned.
+    let options = Options::new().no_delay(false);
+    let listener = Listener::bind(arguments.address(), options)?;
+    let mut shards = listener.shards(arguments.workers).map_err(|rejected| rejected.error)?;
+    let Some(own) = shards.pop() else { return Ok(()) };
+    announce()?;
+    std::thread::scope(|scope| {
+        for shard in shards {
+            scope.spawn(move || {
+                if let Err(error) = run(shard, arguments) {
+                    let _ = writeln!(std::io::stderr(), "Error: {error}");
+                    std::process::exit(1);
+                }
+            });
+        }
+        run(own, arguments)
+    })
 }
 
-async fn run(arguments: Arguments) -> Outcome {
-    // Without the option, as the peer leaves it unless it is tuned.
-    let mut listener = Listener::bind(arguments.address(), Options::new().no_delay(false))?;
-    announce()?;
+fn run(listener: Listener, arguments: Arguments) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(listener, arguments))
+}
+
+async fn serve(mut listener: Listener, arguments: Arguments) -> Outcome {
     while let Some(connection) = listener.accept().await? {
         if arguments.fortune {
             tokio::spawn(tell(connection));
