@@ -14,6 +14,8 @@ pub(crate) struct Desk {
     /// Whether somebody may leave orders at all, so that waits must look.
     staffed: AtomicBool,
     board: Mutex<Board>,
+    /// Whether orders may wait: a quick look.
+    ordered: AtomicBool,
     changed: Condvar,
 }
 
@@ -31,6 +33,7 @@ impl Desk {
             home: Some(thread::current().id()),
             staffed: AtomicBool::new(false),
             board: Mutex::new(Board::default()),
+            ordered: AtomicBool::new(false),
             changed: Condvar::new(),
         }
     }
@@ -62,13 +65,25 @@ impl Desk {
                 return Err(order);
             }
             board.orders.push_back(order);
+            self.ordered.store(true, Ordering::SeqCst);
         }
         self.waker.wake_by_ref();
         Ok(())
     }
 
     pub(crate) fn take(&self) -> Option<Order> {
-        self.board().orders.pop_front()
+        if !self.has_orders() {
+            return None;
+        }
+        let mut board = self.board();
+        let order = board.orders.pop_front();
+        self.ordered.store(!board.orders.is_empty(), Ordering::SeqCst);
+        order
+    }
+
+    /// Whether orders may wait.
+    pub(crate) fn has_orders(&self) -> bool {
+        self.ordered.load(Ordering::SeqCst)
     }
 
     /// How many orders wait.

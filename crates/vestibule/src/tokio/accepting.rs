@@ -8,7 +8,7 @@ use crate::error::Result;
 use ::tokio::net::TcpStream;
 use rustix::io::Errno;
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// How many clients one poll takes at most, so that other tasks get their turn while many are refused.
 const BATCH: usize = 16;
@@ -21,7 +21,7 @@ impl Listener {
     /// As [`accept`](Self::accept).
     pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Connection>>> {
         Warden::appoint(&self.shared);
-        self.shared.caller.call(self.number, context.waker());
+        self.be_called(context.waker());
         self.shared.carry_out_orders(); // what was asked for before is true for this client
         for _ in 0..BATCH {
             // The door is locked to decide and to conclude, and not while the system works.
@@ -45,6 +45,14 @@ impl Listener {
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// From now on this task is called when something has changed from outside.
+    pub(super) fn be_called(&mut self, waker: &Waker) {
+        if !self.called.as_ref().is_some_and(|called| called.will_wake(waker)) {
+            self.shared.caller.call(self.number, waker);
+            self.called = Some(waker.clone());
+        }
     }
 
     /// Accepts one client, from the queues in turn; `Pending` when nobody waits.

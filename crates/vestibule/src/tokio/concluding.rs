@@ -1,15 +1,16 @@
 use super::attempt::Attempt;
-use super::connection::{Connection, Facts};
+use super::connection::Connection;
 use super::door::Door;
 use super::listener::Listener;
 use super::queue::Queue;
 use super::refusing::refuse_at_once;
+use super::roll::Facts;
 use super::shared::now;
 use crate::acceptor::{AcceptErrorClass, AcceptVerdict};
 use crate::admission::{Permit, Refusal, RefusalReason, Reservation};
 use crate::driver::{RELEASES, arrival_of};
 use crate::error::{Error, Operation};
-use crate::sync::lock;
+use crate::sync::{Ordering, lock};
 use ::tokio::net::TcpStream;
 use rustix::io::Errno;
 use std::net::SocketAddr;
@@ -45,12 +46,15 @@ impl Listener {
                 if door.accepted() {
                     shared.ledger.end_episode(now());
                     door.fill_reserve();
+                    shared.update_state(door);
                 }
                 self.admit(door, attempt, client, peer)
             }
             Poll::Ready(Err(errno)) => {
                 door.take_back(attempt);
-                self.failed(door, errno)
+                let outcome = self.failed(door, errno);
+                shared.update_state(door);
+                outcome
             }
             Poll::Pending => {
                 door.take_back(attempt);
@@ -64,7 +68,6 @@ impl Listener {
         if door.drain.is_some() {
             shared.caller.warden.notify_one(); // who goes on with it
         }
-        shared.update_state(door);
         drop(guard);
         shared.caller.wake(&passed_over);
         outcome
@@ -77,7 +80,7 @@ impl Listener {
                 door.acceptor.let_in(None, self.shared.ledger.began()); // the rate has counted it
                 self.shared.ledger.count_let_in();
                 let facts = Facts { peer, number: door.acceptor.let_in_all(), age };
-                Outcome::LetIn(Connection::new(client, permit, &facts, &self.shared))
+                Outcome::LetIn(Connection::new(client, permit, facts, &self.shared))
             }
             Err(reason) => {
                 door.take_back_rate(rate);
@@ -106,7 +109,9 @@ impl Listener {
     /// Why it is not worth having, if it is not; and how long it has waited.
     fn look_at(&self, door: &Door, client: &TcpStream) -> (Option<RefusalReason>, Option<Duration>) {
         let limits = door.admission.limits();
-        if !limits.looks_at_arrivals() && !door.acceptor.samples_arrival() {
+        // What nobody can ask for costs no system call.
+        let sampled = door.acceptor.samples_arrival() && self.shared.is_watched.load(Ordering::Relaxed);
+        if !limits.looks_at_arrivals() && !sampled {
             return (None, None);
         }
         let Some(arrival) = arrival_of(client) else { return (None, None) };

@@ -1,4 +1,4 @@
-use super::roll::Enrolled;
+use super::roll::{Enrolled, Facts};
 use super::shared::{Phase, Shared};
 use crate::admission::Permit;
 use crate::driver::Release;
@@ -23,29 +23,17 @@ pub struct Connection {
     stream: TcpStream,
     release: Release,
     permit: Permit,
-    peer: SocketAddr,
-    number: u64,
-    age: Option<Duration>,
-    shared: Arc<Shared>,
-}
-
-/// What is known of a connection beside its stream.
-pub(super) struct Facts {
-    pub(super) peer: SocketAddr,
-    pub(super) number: u64,
-    pub(super) age: Option<Duration>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, permit: Permit, facts: &Facts, shared: &Arc<Shared>) -> Self {
-        let Facts { peer, number, age } = *facts;
-        let enrolled = shared.roll.enroll(&stream, peer);
-        Self { enrolled, stream, release: Release, permit, peer, number, age, shared: Arc::clone(shared) }
+    pub(super) fn new(stream: TcpStream, permit: Permit, facts: Facts, shared: &Arc<Shared>) -> Self {
+        let enrolled = Enrolled::new(shared, &stream, facts);
+        Self { enrolled, stream, release: Release, permit }
     }
 
     /// The peer's address and port. No system call.
     pub fn peer_addr(&self) -> SocketAddr {
-        self.peer
+        self.enrolled.facts().peer
     }
 
     /// The address and port on this side. One system call.
@@ -59,18 +47,18 @@ impl Connection {
 
     /// The number of the connection, counted from 1 for each listener.
     pub fn id(&self) -> u64 {
-        self.number
+        self.enrolled.facts().number
     }
 
-    /// How long it waited in the kernel's queue, if that was asked for: limits that look at arrivals do, and one connection of
-    /// 64 is looked at for the statistics.
+    /// How long it waited in the kernel's queue, if that was asked for: limits that look at arrivals do, and, once there is a
+    /// [handle](super::Listener::handle) that could tell statistics, one connection of 64 is looked at.
     pub fn queue_age(&self) -> Option<Duration> {
-        self.age
+        self.enrolled.facts().age
     }
 
     /// Comes to an end when the listener begins to drain: what is under way is to be brought to its end then.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut phase = self.shared.phase.subscribe();
+        let mut phase = self.enrolled.shared().phase.subscribe();
         async move {
             // The sender lives as long as connections do, which may be shorter than this.
             let _ = phase.wait_for(|phase| *phase != Phase::Open).await;
@@ -157,8 +145,8 @@ impl AsFd for Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("peer", &self.peer)
-            .field("id", &self.number)
+            .field("peer", &self.peer_addr())
+            .field("id", &self.id())
             .finish_non_exhaustive()
     }
 }

@@ -43,7 +43,6 @@ impl Listener {
         if matches!(decision, Decision::Wait) {
             door.passes_over(*number);
         }
-        shared.update_state(door);
         decision
     }
 }

@@ -6,7 +6,7 @@ use crate::address::Endpoint;
 use crate::driver::{ListenFailure, check_listening, local_address, open_listener};
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::server::ServerHandle;
-use crate::sync::lock;
+use crate::sync::{Ordering, lock};
 use ::tokio::time::Sleep;
 use futures_core::Stream;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// Listens, and lets in whom its [limits](Options::limits) allow: tokio's `TcpListener` as a front door.
 ///
@@ -31,6 +31,8 @@ pub struct Listener {
     /// Which queue is looked at first.
     pub(super) next: usize,
     pub(super) sleep: Option<Pin<Box<Sleep>>>,
+    /// Who is called when something has changed from outside.
+    pub(super) called: Option<Waker>,
 }
 
 impl Listener {
@@ -108,7 +110,7 @@ impl Listener {
     /// Another listener of the same door.
     pub(super) fn of(shared: &Arc<Shared>, options: Options) -> Self {
         let (shared, number) = (Arc::clone(shared), shared.join());
-        Self { shared, options, number, queues: Vec::new(), next: 0, sleep: None }
+        Self { shared, options, number, queues: Vec::new(), next: 0, sleep: None, called: None }
     }
 
     pub(super) fn add_queue(&mut self, descriptor: OwnedFd, endpoint: Endpoint, own: bool) {
@@ -129,6 +131,7 @@ impl Listener {
     /// more then, but its runtime has to run. [`call`](ServerHandle::call) is for servers of the other face: here its
     /// answer is an error. In a task, await the answers; [`wait`](crate::Answer::wait) blocks the thread.
     pub fn handle(&self) -> ServerHandle {
+        self.shared.is_watched.store(true, Ordering::Relaxed);
         ServerHandle::new(Arc::clone(&self.shared.desk), Arc::clone(&self.shared.ledger))
     }
 

@@ -11,6 +11,9 @@ pub(super) const GRACE: Duration = Duration::from_millis(500);
 /// What a handle asks for, and drains.
 impl Shared {
     pub(super) fn carry_out_orders(&self) {
+        if !self.desk.has_orders() {
+            return;
+        }
         let _one_after_the_other = lock(&self.orders);
         while let Some(order) = self.desk.take() {
             self.carry_out(order);

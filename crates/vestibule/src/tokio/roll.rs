@@ -1,3 +1,4 @@
+use super::shared::Shared;
 use crate::admission::Ledger;
 use crate::sync::{Mutex, lock};
 use rustix::net::sockopt;
@@ -17,29 +18,60 @@ struct Entries {
     free: Vec<usize>,
 }
 
+/// What is known of a connection beside its stream. It is kept here, so that a connection is cheap to move.
 #[derive(Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) peer: SocketAddr,
+    pub(super) number: u64,
+    pub(super) age: Option<Duration>,
+}
+
 struct Entry {
     /// Open as long as the entry is here.
     descriptor: RawFd,
-    peer: SocketAddr,
+    facts: Facts,
 }
 
 /// A connection's entry. It has to be dropped before the descriptor is closed.
 pub(super) struct Enrolled {
-    roll: Arc<Roll>,
+    shared: Arc<Shared>,
     at: usize,
 }
 
+impl Enrolled {
+    pub(super) fn new(shared: &Arc<Shared>, descriptor: impl AsFd, facts: Facts) -> Self {
+        let at = shared.roll.enroll(Entry { descriptor: descriptor.as_fd().as_raw_fd(), facts });
+        Self { shared: Arc::clone(shared), at }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        let roll = lock(&self.shared.roll.0);
+        let entry = roll.entries.get(self.at).and_then(Option::as_ref);
+        entry.map_or_else(|| unreachable!("the entry is here as long as this"), |entry| entry.facts)
+    }
+}
+
 impl Roll {
-    pub(super) fn enroll(self: &Arc<Self>, descriptor: impl AsFd, peer: SocketAddr) -> Enrolled {
-        let entry = Entry { descriptor: descriptor.as_fd().as_raw_fd(), peer };
+    fn enroll(&self, entry: Entry) -> usize {
         let mut roll = lock(&self.0);
         let at = roll.free.pop().unwrap_or(roll.entries.len());
         match roll.entries.get_mut(at) {
             Some(place) => *place = Some(entry),
             None => roll.entries.push(Some(entry)),
         }
-        Enrolled { roll: Arc::clone(self), at }
+        at
+    }
+
+    fn strike(&self, at: usize) {
+        let mut roll = lock(&self.0);
+        if let Some(place) = roll.entries.get_mut(at) {
+            *place = None;
+            roll.free.push(at);
+        }
     }
 
     /// Resets all connections that are still here, and tells the ledger.
@@ -47,7 +79,7 @@ impl Roll {
         let roll = lock(&self.0);
         for entry in roll.entries.iter().flatten() {
             entry.cut();
-            ledger.cut(entry.peer);
+            ledger.cut(entry.facts.peer);
         }
     }
 }
@@ -70,11 +102,7 @@ impl Entry {
 
 impl Drop for Enrolled {
     fn drop(&mut self) {
-        let mut roll = lock(&self.roll.0);
-        if let Some(place) = roll.entries.get_mut(self.at) {
-            *place = None;
-            roll.free.push(self.at);
-        }
+        self.shared.roll.strike(self.at);
     }
 }
 

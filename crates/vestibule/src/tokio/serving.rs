@@ -70,7 +70,7 @@ where
     let mut cut = false;
     // The listener stays: should the task that drains end with its runtime, this one begins another.
     std::future::poll_fn(|context| {
-        shared.caller.call(listener.number, context.waker());
+        listener.be_called(context.waker());
         Warden::appoint(&shared);
         if !cut && deadline.as_mut().poll(context).is_ready() {
             cut = true;

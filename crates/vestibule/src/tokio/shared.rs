@@ -34,6 +34,8 @@ pub(super) struct Shared {
     next: AtomicUsize,
     /// Whether somebody carries orders out.
     pub(super) has_warden: AtomicBool,
+    /// Whether somebody may ask for statistics.
+    pub(super) is_watched: AtomicBool,
 }
 
 /// A queue that a listener accepts from.
@@ -94,6 +96,7 @@ impl Shared {
             listeners: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
             has_warden: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
         });
         {
             let mut door = lock(&shared.door);
