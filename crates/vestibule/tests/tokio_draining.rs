@@ -19,6 +19,40 @@ async fn until_drained(mut connection: Connection) {
     connection.write_all(b"good-bye").await.unwrap();
 }
 
+/// 1. One client waits in the first queue, three in the second. 2. A drain begins. 3. Another comes to the first queue. 4. The
+/// four are served, and the fifth came too late.
+#[tokio::test]
+async fn who_comes_late_to_one_queue_takes_nobodys_place_in_another() {
+    let (mut listener, first) = bind(Options::new());
+    listener.add("127.0.0.1:0").unwrap();
+    let (second, handle) = (listener.local_addrs()[1], listener.handle());
+    assert!(timeout(Duration::ZERO, listener.accept()).await.is_err()); // it is in the runtime now
+    let mut clients = Vec::new();
+    for address in [first, second, second, second] {
+        clients.push(TcpStream::connect(address).await.unwrap());
+    }
+    let drain = handle.drain(LIMIT);
+    assert!(
+        timeout(LIMIT, async {
+            while handle.state() != ServerState::Draining {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .is_ok()
+    );
+    let mut late = TcpStream::connect(first).await.unwrap();
+    let mut served = Vec::new();
+    while let Some(connection) = timeout(LIMIT, listener.accept()).await.unwrap().unwrap() {
+        served.push(connection.peer_addr());
+    }
+    let came = clients.iter().map(|client| client.local_addr().unwrap());
+    assert!(served.len() == 4 && came.clone().all(|client| served.contains(&client)), "{served:?}");
+    assert!(timeout(LIMIT, late.read(&mut [0])).await.unwrap().is_err(), "it is reset");
+    let report = timeout(LIMIT, drain).await.unwrap().unwrap();
+    assert_eq!((report.let_in, report.cut), (4, 0));
+}
+
 #[tokio::test]
 async fn clients_in_the_queue_are_served_and_all_are_told() {
     let (mut listener, address) = bind(Options::new());

@@ -4,6 +4,7 @@
 mod under_tokio;
 
 use std::sync::mpsc;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -179,4 +180,35 @@ async fn each_shard_of_all_addresses_has_both_families() {
     for server in servers {
         assert!(server.await.unwrap() > 0, "IPv4 clients come to each");
     }
+}
+
+/// 1. Two shards have a queue each, and clients are in both. 2. A drain begins, and the first shard has let its own clients in.
+/// 3. The second is dropped, and its clients with it. 4. The drain ends, long before its deadline.
+#[tokio::test]
+async fn a_drain_does_not_wait_for_the_queue_of_a_shard_that_is_gone() {
+    const CLIENTS: usize = 40; // that all are for one of two is unlikely: one in 2 to the 39
+    let (listener, address) = bind(Options::new().reuse_port(true));
+    let handle = listener.handle();
+    let mut shards = listener.shards(2).unwrap().into_iter();
+    let (mut first, second) = (shards.next().unwrap(), shards.next().unwrap());
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(TcpStream::connect(address).await.unwrap());
+    }
+    let drain = handle.drain(10 * LIMIT);
+    drop(timeout(LIMIT, first.accept()).await.unwrap().unwrap().unwrap());
+    let mut served = 1;
+    while let Poll::Ready(next) =
+        std::future::poll_fn(|context| Poll::Ready(first.poll_accept(context))).await
+    {
+        drop(next.unwrap().unwrap());
+        served += 1;
+    }
+    let waiting = tokio::spawn(async move { first.accept().await.unwrap().is_none() });
+    tokio::task::yield_now().await; // now it waits
+    assert!(served < CLIENTS && !waiting.is_finished());
+    drop(second);
+    assert!(timeout(LIMIT, waiting).await.unwrap().unwrap());
+    let report = timeout(LIMIT, drain).await.unwrap().unwrap();
+    assert_eq!((report.let_in, report.cut), (served as u64, 0));
 }

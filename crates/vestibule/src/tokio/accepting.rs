@@ -34,7 +34,7 @@ impl Listener {
                     return Poll::Ready(Ok(None));
                 }
             };
-            let accepted = self.accept_one(context);
+            let accepted = self.accept_one(attempt.draining, context);
             match self.conclude(attempt, accepted) {
                 Outcome::LetIn(connection) => return Poll::Ready(Ok(Some(connection))),
                 Outcome::Refused(client, refusal) => refuse(client, &refusal),
@@ -58,13 +58,20 @@ impl Listener {
     /// Accepts one client, from the queues in turn; `Pending` when nobody waits.
     pub(super) fn accept_one(
         &mut self,
+        draining: bool,
         context: &mut Context<'_>,
     ) -> Poll<std::result::Result<(TcpStream, SocketAddr), Errno>> {
         let number = self.queues.len();
         for at in (0..number).map(|at| (self.next + at) % number) {
             let Some(queue) = self.queues.get_mut(at) else { continue };
+            if draining && !queue.leftovers.has_left() {
+                continue; // who waits there came too late
+            }
             let accepted = queue.poll_accept(context);
             if accepted.is_ready() {
+                if draining && matches!(accepted, Poll::Ready(Ok(_))) {
+                    queue.leftovers.one_less();
+                }
                 self.next = at + 1;
                 return accepted;
             }

@@ -7,4 +7,6 @@ pub(super) struct Attempt {
     pub(super) place: Result<Reservation, RefusalReason>,
     /// Of which rate it has its part.
     pub(super) rate: Option<Rate>,
+    /// Whether it is for a client who had come when a drain began.
+    pub(super) draining: bool,
 }

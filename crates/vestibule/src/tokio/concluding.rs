@@ -59,7 +59,7 @@ impl Listener {
             Poll::Pending => {
                 door.take_back(attempt);
                 // A drain needs to know; the reactor may not have looked yet, so the system is asked.
-                if door.drain.is_some() && !shared.has_clients() {
+                if door.drain.is_some() && !shared.queues.has_leftovers() {
                     door.acceptor.queue_is_empty();
                 }
                 Outcome::Nobody
@@ -74,7 +74,7 @@ impl Listener {
     }
 
     fn admit(&self, door: &mut Door, attempt: Attempt, client: TcpStream, peer: SocketAddr) -> Outcome {
-        let Attempt { place, rate } = attempt;
+        let Attempt { place, rate, .. } = attempt;
         match place.and_then(|place| self.let_in(door, place, &client, peer)) {
             Ok((permit, age)) => {
                 door.acceptor.let_in(None, self.shared.ledger.began()); // the rate has counted it

@@ -91,7 +91,7 @@ impl Door {
             rate = Some(limit);
         }
         self.attempts += 1;
-        Some(Attempt { place, rate })
+        Some(Attempt { place, rate, draining: self.drain.is_some() })
     }
 
     /// An attempt is over; tells who has to look again.

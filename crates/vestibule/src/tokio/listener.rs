@@ -115,8 +115,8 @@ impl Listener {
 
     pub(super) fn add_queue(&mut self, descriptor: OwnedFd, endpoint: Endpoint, own: bool) {
         let descriptor = Arc::new(descriptor);
-        self.shared.add_queue(&descriptor, own);
-        self.queues.push(Queue::new(descriptor, endpoint));
+        let leftovers = self.shared.queues.add(&descriptor, own);
+        self.queues.push(Queue::new(descriptor, endpoint, leftovers));
     }
 
     /// Where it listens, as the system says it: `[::]:port` for a dual-stack listener.

@@ -45,6 +45,7 @@ mod listener;
 mod options;
 mod orders;
 mod queue;
+mod queues;
 mod refusing;
 mod roll;
 mod serving;

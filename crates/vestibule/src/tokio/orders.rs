@@ -41,7 +41,7 @@ impl Shared {
                 lock(&self.door).set_limits(*limits, now());
                 reply.send(());
             }
-            Order::TellQueue(reply) => reply.send(self.kernel_queue()),
+            Order::TellQueue(reply) => reply.send(self.queues.kernel_queue()),
             Order::Call(call) => drop(call), // there is no `TcpServer`
         }
     }
@@ -56,7 +56,6 @@ impl Shared {
     fn drain(&self, options: DrainOptions, reply: Reply<DrainReport>) {
         let now = now();
         let deadline = later(now, options.deadline);
-        let queue = self.queue();
         let mut door = lock(&self.door);
         if let Some(drain) = &mut door.drain {
             drain.deadline = drain.deadline.min(deadline);
@@ -68,8 +67,7 @@ impl Shared {
         let account = DrainAccount::open(&self.ledger, now);
         door.drain = Some(Drain { account, deadline, replies: vec![reply] });
         if !door.closed {
-            let number = queue.map_or(u64::MAX, |queue| queue.depth.into());
-            door.acceptor.drain(options.leftover, number);
+            door.acceptor.drain(options.leftover, self.queues.count_leftovers());
         }
         self.update_state(&mut door);
         self.phase.send_replace(Phase::Draining(deadline));
@@ -86,7 +84,7 @@ impl Shared {
         let over = now >= deadline;
         if !door.closed && (over || door.acceptor.has_drained_queue()) {
             let in_vain = !door.acceptor.has_drained_queue();
-            let queue = self.queue().filter(|_| in_vain);
+            let queue = self.queues.together().filter(|_| in_vain);
             if let (Some(drain), Some(queue)) = (&mut door.drain, queue) {
                 drain.account.left_in_queue = queue.depth.into();
             }

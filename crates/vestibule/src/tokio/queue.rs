@@ -6,7 +6,27 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+
+/// How many of the clients who were in a queue when a drain began are still there. Shards that share a queue share the count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leftovers(Arc<AtomicU64>);
+
+impl Leftovers {
+    pub(super) fn set(&self, number: u64) {
+        self.0.store(number, Ordering::SeqCst);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+
+    /// During a drain one listener accepts at a time.
+    pub(super) fn one_less(&self) {
+        self.set(self.0.load(Ordering::SeqCst).saturating_sub(1));
+    }
+}
 
 /// A listening descriptor, and a copy of it on the reactor of the runtime in which it was first waited for.
 #[derive(Debug)]
@@ -14,12 +34,13 @@ pub(super) struct Queue {
     pub(super) descriptor: Arc<OwnedFd>,
     /// Where it listens, as it was asked for.
     pub(super) endpoint: Endpoint,
+    pub(super) leftovers: Leftovers,
     registered: Option<TcpListener>,
 }
 
 impl Queue {
-    pub(super) fn new(descriptor: Arc<OwnedFd>, endpoint: Endpoint) -> Self {
-        Self { descriptor, endpoint, registered: None }
+    pub(super) fn new(descriptor: Arc<OwnedFd>, endpoint: Endpoint, leftovers: Leftovers) -> Self {
+        Self { descriptor, endpoint, leftovers, registered: None }
     }
 
     fn registered(&mut self) -> io::Result<&TcpListener> {

@@ -41,7 +41,8 @@ impl Listener {
                 let copy = queue.descriptor.try_clone();
                 let copy =
                     copy.map_err(|error| Error::system(Operation::Listen, error).at(queue.endpoint))?;
-                shard.queues.push(Queue::new(Arc::new(copy), queue.endpoint));
+                let leftovers = queue.leftovers.clone();
+                shard.queues.push(Queue::new(Arc::new(copy), queue.endpoint, leftovers));
             }
         }
         Ok(shard)

@@ -1,15 +1,14 @@
 use super::caller::Caller;
 use super::door::Door;
+use super::queues::Queues;
 use super::roll::Roll;
 use crate::admission::{Bell, Ledger, Limits};
-use crate::driver::{KernelQueue, RELEASES, kernel_queue_of, queue_overflows};
+use crate::driver::RELEASES;
 use crate::server::Desk;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, lock};
 use ::tokio::sync::watch;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fmt;
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -28,7 +27,7 @@ pub(super) struct Shared {
     pub(super) orders: Mutex<()>,
     /// Whether nobody comes in any more.
     pub(super) closed: watch::Sender<bool>,
-    queues: Mutex<Vec<Kept>>,
+    pub(super) queues: Queues,
     /// How many listeners there are, and what the next is called.
     listeners: AtomicUsize,
     next: AtomicUsize,
@@ -36,14 +35,6 @@ pub(super) struct Shared {
     pub(super) has_warden: AtomicBool,
     /// Whether somebody may ask for statistics.
     pub(super) is_watched: AtomicBool,
-}
-
-/// A queue that a listener accepts from.
-#[derive(Debug)]
-struct Kept {
-    descriptor: Weak<OwnedFd>,
-    /// Whether nobody else may have it.
-    own: bool,
 }
 
 /// How far a drain has come. A listener drains once, so this never goes back.
@@ -92,7 +83,7 @@ impl Shared {
             phase: watch::Sender::new(Phase::Open),
             orders: Mutex::default(),
             closed: watch::Sender::new(false),
-            queues: Mutex::default(),
+            queues: Queues::default(),
             listeners: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
             has_warden: AtomicBool::new(false),
@@ -120,6 +111,8 @@ impl Shared {
             if !self.has_warden.load(Ordering::SeqCst) {
                 self.give_up();
             }
+        } else {
+            self.caller.wake_accepting(); // who was in its queue is nobody to wait for
         }
     }
 
@@ -148,13 +141,7 @@ impl Shared {
         let mut door = lock(&self.door);
         self.shut(&mut door);
         drop(door);
-        for queue in lock(&self.queues).drain(..).filter(|queue| queue.own) {
-            // The listener closes it when it is polled or dropped; until then nobody is to wait in it. Where the system cannot
-            // end it so, it ends then.
-            if let Some(queue) = queue.descriptor.upgrade() {
-                let _ = rustix::net::shutdown(&*queue, rustix::net::Shutdown::Both);
-            }
-        }
+        self.queues.end();
         self.tell_closed();
     }
 
@@ -175,34 +162,6 @@ impl Shared {
         self.closed.send_replace(true);
         self.caller.warden.notify_one();
         self.caller.wake_accepting();
-    }
-
-    pub(super) fn add_queue(&self, descriptor: &Arc<OwnedFd>, own: bool) {
-        lock(&self.queues).push(Kept { descriptor: Arc::downgrade(descriptor), own });
-    }
-
-    /// The queues of the kernel, as one; the overflows, which take longer to find out, are left out.
-    pub(super) fn queue(&self) -> Option<KernelQueue> {
-        let mut all: Option<KernelQueue> = None;
-        for queue in lock(&self.queues).iter().filter_map(|queue| queue.descriptor.upgrade()) {
-            let queue = kernel_queue_of(&*queue)?;
-            all = Some(all.map_or(queue, |all| all.and(queue)));
-        }
-        all
-    }
-
-    /// The same, with the overflows.
-    pub(super) fn kernel_queue(&self) -> Option<KernelQueue> {
-        self.queue().map(|queue| KernelQueue { overflows: queue_overflows(), ..queue })
-    }
-
-    /// Whether anybody waits in a queue, as the system sees it now.
-    pub(super) fn has_clients(&self) -> bool {
-        lock(&self.queues).iter().filter_map(|queue| queue.descriptor.upgrade()).any(|queue| {
-            let mut asked = [PollFd::new(&*queue, PollFlags::IN)];
-            // Should the system not tell, the deadline ends the drain.
-            poll(&mut asked, Some(&Timespec::default())) != Ok(0)
-        })
     }
 
     /// To be called with everything that may have changed it.

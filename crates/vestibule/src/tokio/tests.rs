@@ -88,7 +88,7 @@ async fn who_was_accepted_while_the_door_was_closed_is_let_in() {
         let mut context = Context::from_waker(Waker::noop());
         let Decision::Try(attempt) = first.decide(&mut context) else { panic!("it may accept") };
         let accepted = if comes {
-            std::future::poll_fn(|context| first.accept_one(context)).await
+            std::future::poll_fn(|context| first.accept_one(false, context)).await
         } else {
             Err(rustix::io::Errno::INVAL)
         };
