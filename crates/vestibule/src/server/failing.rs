@@ -16,8 +16,9 @@ impl ServerCore {
         match verdict {
             AcceptVerdict::Continue => self.update_credit(),
             AcceptVerdict::BackOff { tell } => {
-                self.event_loop.driver.borrow().releases().wait(self.ledger.bell());
                 if tell {
+                    // Later in the episode each try has begun to wait before: to do so again would miss what was released since.
+                    self.event_loop.driver.borrow().releases().wait(self.ledger.bell());
                     self.ledger.begin_episode(now);
                 }
                 self.update_credit();

@@ -33,6 +33,8 @@ mod tcp_server;
 #[cfg(all(test, vestibule_loom))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
+#[cfg(all(test, not(vestibule_loom)))]
+mod tests_of_failing;
 mod waiting;
 mod weak;
 

@@ -130,8 +130,9 @@ impl Listener {
         match door.accept_failed(class, now) {
             AcceptVerdict::Continue => {}
             AcceptVerdict::BackOff { tell } => {
-                RELEASES.wait(&self.shared.released);
                 if tell {
+                    // Later in the episode each try has begun to wait before: to do so again would miss what was released since.
+                    RELEASES.wait(&self.shared.released);
                     self.shared.ledger.begin_episode(now);
                     self.log(door, errno, now);
                 }

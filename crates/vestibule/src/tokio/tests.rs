@@ -4,6 +4,7 @@
 use super::concluding::Outcome;
 use super::deciding::Decision;
 use super::{Listener, Options};
+use crate::driver::RELEASES;
 use crate::{Limits, OverLimit, Rate, Refusal};
 use ::tokio::net::TcpStream;
 use std::sync::Arc;
@@ -76,6 +77,25 @@ async fn a_part_of_the_rate_that_is_tried_is_neither_given_twice_nor_lost() {
     the_second_waits_and_is_called(Limits::new().rate(rate)).await;
     let refusing = OverLimit::Refuse(Refusal::Close);
     the_second_waits_and_is_called(Limits::new().rate(rate).over_limit(refusing)).await;
+}
+
+/// Steps: 1. An accept fails for lack of descriptors. 2. One is released, and the next accept begins. 3. While it does, another is
+/// released; it fails all the same, because somebody else was faster. 4. The next accept begins at once, not after a pause.
+#[::tokio::test]
+async fn a_release_during_a_failing_accept_is_not_missed() {
+    let mut listener = Listener::bind("127.0.0.1:0", Options::new()).unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let failed = || Poll::Ready(Err(rustix::io::Errno::MFILE));
+    let Decision::Try(attempt) = listener.decide(&mut context) else { panic!("nothing is lacking") };
+    assert!(matches!(listener.conclude(attempt, failed()), Outcome::Failed));
+    for _ in 0..10 {
+        RELEASES.ring();
+        let Decision::Try(attempt) = listener.decide(&mut context) else { panic!("a release was missed") };
+        RELEASES.ring();
+        assert!(matches!(listener.conclude(attempt, failed()), Outcome::Failed));
+        let Decision::Try(attempt) = listener.decide(&mut context) else { panic!("a release was missed") };
+        assert!(matches!(listener.conclude(attempt, failed()), Outcome::Failed));
+    }
 }
 
 /// 1. The first decides to accept. 2. The listener is stopped. 3. The first finds a client all the same, or that its queue is gone:
