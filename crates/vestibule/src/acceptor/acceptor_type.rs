@@ -188,18 +188,6 @@ impl Acceptor {
         exhausted
     }
 
-    /// A client may be let in, and is counted for the rate before it is accepted.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn spend_rate(&mut self, rate: Rate, now: Instant) {
-        self.pace.spend(rate, now);
-    }
-
-    /// It was not let in.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn take_back_rate(&mut self, rate: Rate) {
-        self.pace.take_back(rate);
-    }
-
     /// The client that was accepted is let in.
     pub(crate) fn let_in(&mut self, rate: Option<Rate>, now: Instant) {
         self.let_in += 1;
@@ -250,7 +238,9 @@ impl Acceptor {
             AcceptErrorClass::Resources | AcceptErrorClass::Unknown => {
                 let earlier = match self.supply {
                     Supply::Enough => None,
-                    Supply::Waiting(backoff) | Supply::Trying(backoff) => Some(backoff),
+                    Supply::Trying(backoff) => Some(backoff),
+                    // Somebody else had begun to accept before the failure that is waited out: it is the same.
+                    Supply::Waiting(_) => return AcceptVerdict::BackOff { tell: false },
                 };
                 let chance = self.chance.byte();
                 let backoff = earlier.map_or_else(|| Backoff::begin(now, chance), |it| it.again(now, chance));

@@ -18,9 +18,9 @@ impl Ledger {
         self.write(|counts| counts.add(count, 1));
     }
 
-    /// A client is let in.
-    pub(crate) fn count_let_in(&self) {
-        let open = self.open() as u64;
+    /// A client is let in; so many others have a place, and may not get in.
+    pub(crate) fn count_let_in(&self, tried: usize) {
+        let open = self.open().saturating_sub(tried) as u64;
         self.write(|counts| {
             counts.add(Count::Accepted, 1);
             counts.set(Count::MostOpen, counts.get(Count::MostOpen).max(open));

@@ -92,7 +92,7 @@ impl Pace {
     }
 
     /// One who was counted was not let in.
-    pub(crate) fn take_back(&mut self, rate: Rate) {
+    pub(super) fn take_back(&mut self, rate: Rate) {
         self.0 = self.0.and_then(|free| free.checked_sub(rate.interval));
     }
 

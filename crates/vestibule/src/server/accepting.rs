@@ -124,7 +124,7 @@ impl ServerCore {
 
     /// Hands a connection to the hook, or appends it; then tells it.
     fn let_in(self: &Rc<Self>, connection: IncomingConnection) {
-        self.ledger.count_let_in();
+        self.ledger.count_let_in(0);
         let hook = self.hook.borrow().clone();
         match hook {
             Some(hook) => {

@@ -31,9 +31,10 @@ impl Counted {
 }
 
 impl DrainAccount {
-    pub(crate) fn open(ledger: &Ledger, now: Instant) -> Self {
+    /// Of those that have a place, so many are only tried.
+    pub(crate) fn open(ledger: &Ledger, now: Instant, tried: usize) -> Self {
         ledger.take_cut_peers();
-        let open = ledger.open() as u64;
+        let open = ledger.open().saturating_sub(tried) as u64;
         Self { began: now, open, before: Counted::now(ledger), left_in_queue: 0 }
     }
 

@@ -32,7 +32,7 @@ impl ServerCore {
         self.end_binding();
         let queue = self.kernel_queue();
         let drain = Drain {
-            account: DrainAccount::open(&self.ledger, self.now()),
+            account: DrainAccount::open(&self.ledger, self.now(), 0),
             deadline,
             done: done.into_iter().collect(),
         };

@@ -82,8 +82,10 @@ impl ServerCore {
     /// Takes a descriptor into reserve, if one is to be kept and can be had.
     pub(super) fn fill_reserve(&self) {
         if self.listening.get().is_some() && self.admission.borrow().limits().reserve {
-            let reserve = self.event_loop.driver.borrow().reserve_descriptor();
-            self.reserve.replace(reserve);
+            // What is there is kept: at the edge there is no other to be had.
+            let kept = self.reserve.take();
+            let reserve = kept.or_else(|| self.event_loop.driver.borrow().reserve_descriptor());
+            self.reserve.set(reserve);
         } else {
             self.reserve.take();
         }

@@ -2,10 +2,12 @@ use super::concluding::Outcome;
 use super::connection::Connection;
 use super::deciding::Decision;
 use super::listener::Listener;
+use super::queue::Queue;
 use super::refusing::refuse;
 use super::warden::Warden;
 use crate::error::Result;
 use ::tokio::net::TcpStream;
+use ::tokio::runtime::Handle;
 use rustix::io::Errno;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
@@ -23,6 +25,7 @@ impl Listener {
         Warden::appoint(&self.shared);
         self.be_called(context.waker());
         self.shared.carry_out_orders(); // what was asked for before is true for this client
+        self.queues.iter_mut().for_each(Queue::enter_runtime);
         for _ in 0..BATCH {
             // The door is locked to decide and to conclude, and not while the system works.
             let attempt = match self.decide(context) {
@@ -52,6 +55,16 @@ impl Listener {
         if !self.called.as_ref().is_some_and(|called| called.will_wake(waker)) {
             self.shared.caller.call(self.number, waker);
             self.called = Some(waker.clone());
+            self.enter_runtime();
+        }
+    }
+
+    /// Another task may be in another runtime: what is on the reactor or the clock of the one before is of no use there.
+    fn enter_runtime(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.runtime.replace(runtime.id()) != Some(runtime.id()) {
+            self.sleep = None;
+            self.queues.iter_mut().for_each(Queue::leave_runtime);
         }
     }
 

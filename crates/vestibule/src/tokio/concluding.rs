@@ -40,7 +40,7 @@ impl Listener {
         let shared = &self.shared;
         let mut guard = lock(&shared.door);
         let door = &mut *guard;
-        let passed_over = door.end_attempt();
+        let afterwards = door.attempts.end(&attempt);
         let outcome = match accepted {
             Poll::Ready(Ok((client, peer))) => {
                 if door.accepted() {
@@ -51,13 +51,13 @@ impl Listener {
                 self.admit(door, attempt, client, peer)
             }
             Poll::Ready(Err(errno)) => {
-                door.take_back(attempt);
+                drop(attempt); // and its place with it
                 let outcome = self.failed(door, errno);
                 shared.update_state(door);
                 outcome
             }
             Poll::Pending => {
-                door.take_back(attempt);
+                drop(attempt);
                 // A drain needs to know; the reactor may not have looked yet, so the system is asked.
                 if door.drain.is_some() && !shared.queues.has_leftovers() {
                     door.acceptor.queue_is_empty();
@@ -69,21 +69,21 @@ impl Listener {
             shared.caller.warden.notify_one(); // who goes on with it
         }
         drop(guard);
-        shared.caller.wake(&passed_over);
+        shared.caller.wake(&afterwards.passed_over);
+        afterwards.replies.into_iter().for_each(|reply| reply.send(()));
         outcome
     }
 
     fn admit(&self, door: &mut Door, attempt: Attempt, client: TcpStream, peer: SocketAddr) -> Outcome {
-        let Attempt { place, rate, .. } = attempt;
-        match place.and_then(|place| self.let_in(door, place, &client, peer)) {
-            Ok((permit, age)) => {
-                door.acceptor.let_in(None, self.shared.ledger.began()); // the rate has counted it
-                self.shared.ledger.count_let_in();
+        match attempt.place.and_then(|place| self.let_in(door, place, &client, peer)) {
+            Ok((permit, age, now)) => {
+                let rate = door.admission.limits().rate;
+                door.acceptor.let_in(rate, now);
+                self.shared.ledger.count_let_in(door.attempts.places());
                 let facts = Facts { peer, number: door.acceptor.let_in_all(), age };
                 Outcome::LetIn(Connection::new(client, permit, facts, &self.shared))
             }
             Err(reason) => {
-                door.take_back_rate(rate);
                 self.shared.ledger.count_refusal(reason);
                 Outcome::Refused(client, door.admission.limits().refusal_for(reason))
             }
@@ -97,13 +97,13 @@ impl Listener {
         place: Reservation,
         client: &TcpStream,
         peer: SocketAddr,
-    ) -> Result<(Permit, Option<Duration>), RefusalReason> {
+    ) -> Result<(Permit, Option<Duration>, Instant), RefusalReason> {
         let (reason, age) = self.look_at(door, client);
         if let Some(reason) = reason {
             return Err(reason);
         }
         let now = if door.admission.needs_time() { now() } else { self.shared.ledger.began() };
-        Ok((door.admission.let_in(place, peer.ip(), now)?, age))
+        Ok((door.admission.let_in(place, peer.ip(), now)?, age, now))
     }
 
     /// Why it is not worth having, if it is not; and how long it has waited.

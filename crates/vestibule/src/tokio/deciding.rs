@@ -34,14 +34,14 @@ impl Listener {
         let decision = match course {
             Course::Stop(Until::Time(Some(at))) => sleep_until(sleep, at, context),
             Course::Stop(until) => stop(shared, door, until),
-            _ => match door.begin(course, now) {
+            _ => match door.begin(course) {
                 Some(attempt) => Decision::Try(attempt),
-                None if door.has_attempts() => Decision::Wait,
+                None if door.attempts.under_way() > 0 => Decision::Wait,
                 None => Decision::LookAgain, // somebody with the same shared limit was faster
             },
         };
         if matches!(decision, Decision::Wait) {
-            door.passes_over(*number);
+            door.attempts.pass_over(*number);
         }
         decision
     }

@@ -1,6 +1,7 @@
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Attempts};
+use super::shared::now;
 use crate::acceptor::{AcceptErrorClass, AcceptVerdict, Acceptor, Chance, Course, Moment, Seldom};
-use crate::admission::{Admission, Ledger, Limits, Rate};
+use crate::admission::{Admission, Ledger, Limits};
 use crate::driver::reserve_descriptor;
 use crate::server::{DrainAccount, DrainReport, Reply, ServerState};
 use std::fmt;
@@ -23,15 +24,14 @@ pub(super) struct Door {
     pub(super) told: ServerState,
     /// Each look is a turn of its own: how many clients a poll may take is the poll's own affair.
     turn: u64,
-    /// How many listeners accept at this moment, which they do without the lock.
-    attempts: usize,
-    /// The numbers of those that have to look again when one of these attempts is over.
-    passed_over: Vec<usize>,
+    pub(super) attempts: Attempts,
 }
 
 /// A drain under way.
 pub(super) struct Drain {
     pub(super) account: DrainAccount,
+    /// Until when those who wait in the queue are let in: who came later would hardly have time.
+    pub(super) closing: Instant,
     pub(super) deadline: Instant,
     pub(super) replies: Vec<Reply<DrainReport>>,
 }
@@ -48,8 +48,7 @@ impl Door {
             reserve: None,
             told: ServerState::default(),
             turn: 0,
-            attempts: 0,
-            passed_over: Vec::new(),
+            attempts: Attempts::default(),
         };
         door.admission.set_limits(limits, now);
         door.acceptor.started_listening();
@@ -63,58 +62,24 @@ impl Door {
     pub(super) fn course(&self, now: impl FnOnce() -> Instant) -> Course {
         let mut moment = Moment::of(&self.admission, self.turn, now);
         // A place, or a part of the rate, that another listener only tries is no reason to refuse anybody.
-        moment.refuses &= self.attempts == 0;
+        moment.refuses &= self.attempts.under_way() == 0;
         self.acceptor.course(&moment)
     }
 
-    /// Another listener tries: this one looks again when that is over.
-    pub(super) fn passes_over(&mut self, listener: usize) {
-        if self.attempts > 0 && !self.passed_over.contains(&listener) {
-            self.passed_over.push(listener);
-        }
-    }
-
-    /// Begins to accept a client, to be let in or refused: its place and its part of the rate are taken first. During a drain, which
-    /// counts the clients, one listener tries at a time.
-    pub(super) fn begin(&mut self, course: Course, now: impl Fn() -> Instant) -> Option<Attempt> {
-        if self.drain.is_some() && self.attempts > 0 {
+    /// Begins to accept a client, to be let in or refused: its place is taken first. None when another listener tries, and has to
+    /// be waited for: in a drain, which counts the clients, and when the rate might be used up by what is tried.
+    pub(super) fn begin(&mut self, course: Course) -> Option<Attempt> {
+        let (tried, draining) = (self.attempts.under_way(), self.drain.is_some());
+        let is_rated = self.admission.limits().rate.is_some();
+        if tried > 0 && (draining || is_rated && course.credit() as usize <= tried) {
             return None;
         }
-        let mut rate = None;
         let place = match course {
-            Course::Accept(_) => Ok(self.admission.take(&now).ok()?),
+            Course::Accept(_) => Ok(self.admission.take(now).ok()?),
             Course::Refuse(reason, _) => Err(reason),
             Course::Stop(_) => return None,
         };
-        if let (Ok(_), Some(limit)) = (&place, self.admission.limits().rate) {
-            self.acceptor.spend_rate(limit, now());
-            rate = Some(limit);
-        }
-        self.attempts += 1;
-        Some(Attempt { place, rate, draining: self.drain.is_some() })
-    }
-
-    /// An attempt is over; tells who has to look again.
-    pub(super) fn end_attempt(&mut self) -> Vec<usize> {
-        self.attempts = self.attempts.saturating_sub(1);
-        std::mem::take(&mut self.passed_over)
-    }
-
-    pub(super) fn has_attempts(&self) -> bool {
-        self.attempts > 0
-    }
-
-    /// Nobody was accepted.
-    pub(super) fn take_back(&mut self, attempt: Attempt) {
-        self.take_back_rate(attempt.rate);
-        drop(attempt.place);
-    }
-
-    /// Nobody was let in, of this rate, if it is the same still.
-    pub(super) fn take_back_rate(&mut self, rate: Option<Rate>) {
-        if let Some(rate) = rate.filter(|rate| self.admission.limits().rate == Some(*rate)) {
-            self.acceptor.take_back_rate(rate);
-        }
+        Some(self.attempts.begin(place, draining))
     }
 
     /// A client was accepted, whatever becomes of it; true if that ends an episode of lacking resources.
@@ -135,8 +100,11 @@ impl Door {
 
     /// Takes a descriptor into reserve, if one is to be kept and can be had.
     pub(super) fn fill_reserve(&mut self) {
-        let wanted = !self.closed && self.admission.limits().reserve;
-        self.reserve = wanted.then(reserve_descriptor).flatten();
+        if self.closed || !self.admission.limits().reserve {
+            self.reserve = None;
+        } else if self.reserve.is_none() {
+            self.reserve = reserve_descriptor();
+        }
     }
 
     pub(super) fn state(&self) -> ServerState {

@@ -7,6 +7,7 @@ use crate::driver::{ListenFailure, check_listening, local_address, open_listener
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::server::ServerHandle;
 use crate::sync::{Ordering, lock};
+use ::tokio::runtime::Id;
 use ::tokio::time::Sleep;
 use futures_core::Stream;
 use std::fmt;
@@ -33,6 +34,8 @@ pub struct Listener {
     pub(super) sleep: Option<Pin<Box<Sleep>>>,
     /// Who is called when something has changed from outside.
     pub(super) called: Option<Waker>,
+    /// Where it was polled last.
+    pub(super) runtime: Option<Id>,
 }
 
 impl Listener {
@@ -110,7 +113,16 @@ impl Listener {
     /// Another listener of the same door.
     pub(super) fn of(shared: &Arc<Shared>, options: Options) -> Self {
         let (shared, number) = (Arc::clone(shared), shared.join());
-        Self { shared, options, number, queues: Vec::new(), next: 0, sleep: None, called: None }
+        Self {
+            shared,
+            options,
+            number,
+            queues: Vec::new(),
+            next: 0,
+            sleep: None,
+            called: None,
+            runtime: None,
+        }
     }
 
     pub(super) fn add_queue(&mut self, descriptor: OwnedFd, endpoint: Endpoint, own: bool) {

@@ -26,7 +26,7 @@ impl Shared {
         match order {
             Order::Pause(reply) => {
                 self.set_paused(true);
-                reply.send(());
+                self.answer(reply);
             }
             Order::Resume(reply) => {
                 self.set_paused(false);
@@ -34,15 +34,23 @@ impl Shared {
             }
             Order::Stop(reply) => {
                 self.close();
-                reply.send(());
+                self.answer(reply);
             }
             Order::Drain(options, reply) => self.drain(options, reply),
             Order::SetLimits(limits, reply) => {
                 lock(&self.door).set_limits(*limits, now());
-                reply.send(());
+                self.answer(reply);
             }
             Order::TellQueue(reply) => reply.send(self.queues.kernel_queue()),
             Order::Call(call) => drop(call), // there is no `TcpServer`
+        }
+    }
+
+    /// When it is true: a listener may still be accepting a client for whom that was decided before.
+    fn answer(&self, reply: Reply<()>) {
+        let reply = lock(&self.door).attempts.hold(reply);
+        if let Some(reply) = reply {
+            reply.send(());
         }
     }
 
@@ -55,19 +63,22 @@ impl Shared {
     /// Begins to drain, or brings the deadline of the drain under way forward.
     fn drain(&self, options: DrainOptions, reply: Reply<DrainReport>) {
         let now = now();
-        let deadline = later(now, options.deadline);
+        let (closing, deadline) = (later(now, options.deadline / 2), later(now, options.deadline));
         let mut door = lock(&self.door);
         if let Some(drain) = &mut door.drain {
+            drain.closing = drain.closing.min(closing);
             drain.deadline = drain.deadline.min(deadline);
             drain.replies.push(reply);
             let deadline = drain.deadline;
             self.phase.send_if_modified(|phase| phase.bring_forward(deadline));
             return;
         }
-        let account = DrainAccount::open(&self.ledger, now);
-        door.drain = Some(Drain { account, deadline, replies: vec![reply] });
+        let account = DrainAccount::open(&self.ledger, now, door.attempts.places());
+        door.drain = Some(Drain { account, closing, deadline, replies: vec![reply] });
         if !door.closed {
-            door.acceptor.drain(options.leftover, self.queues.count_leftovers());
+            // Who is just being accepted is in no queue any more, and not here yet.
+            let number = self.queues.count_leftovers().saturating_add(door.attempts.under_way() as u64);
+            door.acceptor.drain(options.leftover, number);
         }
         self.update_state(&mut door);
         self.phase.send_replace(Phase::Draining(deadline));
@@ -80,9 +91,9 @@ impl Shared {
         if door.drain.is_some() || !self.has_listeners() {
             self.ledger.bell().wait(); // for connections that end
         }
-        let deadline = door.drain.as_ref()?.deadline;
+        let Drain { closing, deadline, .. } = *door.drain.as_ref()?;
         let over = now >= deadline;
-        if !door.closed && (over || door.acceptor.has_drained_queue()) {
+        if !door.closed && (now >= closing || door.acceptor.has_drained_queue()) {
             let in_vain = !door.acceptor.has_drained_queue();
             let queue = self.queues.together().filter(|_| in_vain);
             if let (Some(drain), Some(queue)) = (&mut door.drain, queue) {
@@ -95,8 +106,14 @@ impl Shared {
         if over && self.phase.send_replace(Phase::Cut) != Phase::Cut {
             self.roll.cut(&self.ledger);
         }
-        if (!door.closed || self.ledger.open() > 0 || door.has_attempts()) && now < later(deadline, GRACE) {
-            return Some(if over { later(deadline, GRACE) } else { deadline });
+        if (!door.closed || self.ledger.open() > 0 || door.attempts.under_way() > 0)
+            && now < later(deadline, GRACE)
+        {
+            return Some(match (over, door.closed) {
+                (true, _) => later(deadline, GRACE),
+                (false, true) => deadline,
+                (false, false) => closing,
+            });
         }
         let drain = door.drain.take()?;
         self.update_state(&mut door);

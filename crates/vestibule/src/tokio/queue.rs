@@ -43,10 +43,30 @@ impl Queue {
         Self { descriptor, endpoint, leftovers, registered: None }
     }
 
+    /// For another listener.
+    pub(super) fn shared(&self) -> Self {
+        Self::new(Arc::clone(&self.descriptor), self.endpoint, self.leftovers.clone())
+    }
+
+    /// Puts it on the reactor of the runtime, if it is on none. Where there is no reactor tokio panics, and nothing is under way yet.
+    pub(super) fn enter_runtime(&mut self) {
+        // Should it fail, the attempt to accept will, too, and tell.
+        let _ = self.registered();
+    }
+
+    /// It is waited for in another runtime from now on.
+    pub(super) fn leave_runtime(&mut self) {
+        self.registered = None;
+    }
+
     fn registered(&mut self) -> io::Result<&TcpListener> {
         match &mut self.registered {
             Some(listener) => Ok(listener),
-            none => Ok(none.insert(TcpListener::from_std(self.descriptor.try_clone()?.into())?)),
+            none => {
+                let copy = std::net::TcpListener::from(self.descriptor.try_clone()?);
+                copy.set_nonblocking(true)?; // others who have it may have thought otherwise
+                Ok(none.insert(TcpListener::from_std(copy)?))
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::event_loop::later;
 use crate::sync::lock;
 use ::tokio::sync::watch;
 use ::tokio::task::{JoinError, JoinSet};
-use ::tokio::time::timeout_at;
+use ::tokio::time::{sleep, timeout_at};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -93,7 +93,8 @@ fn count(shared: &Shared, ended: &std::result::Result<(), JoinError>) {
     }
 }
 
-/// Comes when a drain's time is over: when it has cut what was left, or, if nothing was, when it would have been done with that.
+/// Comes when a drain's time is over: when tasks had time to see that their connections were cut, or, if nothing was, when that
+/// would have been done.
 async fn deadline(mut phase: watch::Receiver<Phase>) {
     loop {
         let present = *phase.borrow_and_update();
@@ -103,7 +104,7 @@ async fn deadline(mut phase: watch::Receiver<Phase>) {
                 Ok(changed) => changed,
                 Err(_it_is_over) => return,
             },
-            Phase::Cut => return,
+            Phase::Cut => return sleep(GRACE / 2).await,
         };
         if changed.is_err() {
             std::future::pending::<()>().await; // nobody can drain any more

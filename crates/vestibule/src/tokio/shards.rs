@@ -1,8 +1,6 @@
 use super::listener::Listener;
-use super::queue::Queue;
 use crate::driver::{ListenFailure, open_listener};
-use crate::error::{Error, Operation, Rejected, Result};
-use std::sync::Arc;
+use crate::error::{Error, Rejected, Result};
 
 impl Listener {
     /// So many listeners of the same door, this one included: for a task, or a runtime, on each core. Limits and statistics
@@ -37,12 +35,7 @@ impl Listener {
                 let (descriptor, endpoint) = open_listener(&request).map_err(failed)?;
                 shard.add_queue(descriptor, endpoint, true);
             } else {
-                // Another number, so that one reactor can have both.
-                let copy = queue.descriptor.try_clone();
-                let copy =
-                    copy.map_err(|error| Error::system(Operation::Listen, error).at(queue.endpoint))?;
-                let leftovers = queue.leftovers.clone();
-                shard.queues.push(Queue::new(Arc::new(copy), queue.endpoint, leftovers));
+                shard.queues.push(queue.shared());
             }
         }
         Ok(shard)

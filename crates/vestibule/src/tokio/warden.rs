@@ -1,22 +1,37 @@
 use super::shared::Shared;
-use crate::sync::{Ordering, lock};
+use crate::sync::{AtomicBool, Ordering, lock};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Carries out what a handle asks for, and drains: a task of its own, so that it is done also while nobody accepts.
-pub(super) struct Warden(Arc<Shared>);
+pub(super) struct Warden {
+    shared: Arc<Shared>,
+    /// While it is polled; so still after a panic of its own.
+    at_work: AtomicBool,
+}
 
 impl Warden {
     /// Makes sure that there is one; in a runtime.
     pub(super) fn appoint(shared: &Arc<Shared>) {
         if !shared.has_warden.load(Ordering::Relaxed) && !shared.has_warden.swap(true, Ordering::SeqCst) {
-            let warden = Self(Arc::clone(shared));
-            ::tokio::spawn(async move { warden.serve().await });
+            let warden = Self { shared: Arc::clone(shared), at_work: AtomicBool::new(false) };
+            ::tokio::spawn(async move { warden.work().await });
         }
     }
 
+    async fn work(&self) {
+        let mut serving = std::pin::pin!(self.serve());
+        std::future::poll_fn(|context| {
+            self.at_work.store(true, Ordering::Relaxed);
+            let result = serving.as_mut().poll(context);
+            self.at_work.store(false, Ordering::Relaxed);
+            result
+        })
+        .await;
+    }
+
     async fn serve(&self) {
-        let shared = &self.0;
+        let shared = &self.shared;
         loop {
             let called = shared.caller.warden.notified();
             shared.carry_out_orders();
@@ -30,7 +45,7 @@ impl Warden {
 
     /// Nobody can come in, nobody is here, and nobody waits for the end.
     fn is_over(&self) -> bool {
-        let shared = &self.0;
+        let shared = &self.shared;
         !shared.has_listeners() && shared.ledger.open() == 0 && lock(&shared.door).drain.is_none()
     }
 }
@@ -43,18 +58,18 @@ async fn wait_until(called: impl Future<Output = ()>, next: Option<Instant>) {
     }
 }
 
-/// Its runtime may end before the listener's other shards: one of those appoints another then. After a panic, as in a runtime
-/// without a clock, another would fare no better.
+/// Its runtime may end before the listener's other shards: one of those appoints another then. After a panic of its
+/// own, as in a runtime without a clock, another would fare no better.
 impl Drop for Warden {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return self.0.give_up();
+        if self.at_work.load(Ordering::Relaxed) {
+            return self.shared.give_up();
         }
-        self.0.has_warden.store(false, Ordering::SeqCst);
-        if self.0.has_listeners() {
-            self.0.caller.wake_accepting();
+        self.shared.has_warden.store(false, Ordering::SeqCst);
+        if self.shared.has_listeners() {
+            self.shared.caller.wake_accepting();
         } else {
-            self.0.give_up();
+            self.shared.give_up();
         }
     }
 }
