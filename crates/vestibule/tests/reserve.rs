@@ -6,6 +6,7 @@ mod admitting;
 mod support;
 
 use admitting::{limited, refusals};
+use rustix::net::{AddressFamily, SocketType, connect, socket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -102,6 +103,27 @@ fn the_reserve_is_there_again_for_the_next_shortage() {
     assert_eq!(server.statistics().episodes, 3);
 }
 
+/// Steps: 1. No descriptor is left, and a client is refused from the reserve. 2. A connection ends, and the next client takes its
+/// descriptor, the only one: that ends the episode. 3. The client after that is refused from the reserve, which is still there.
+fn the_reserve_outlasts_a_recovery_that_leaves_no_descriptor() {
+    let (event_loop, server) = limited(&World::Os, reserving(Refusal::Close));
+    let address = server.local_addr().unwrap();
+    let _client = World::Os.connect(server.server_port());
+    until(&event_loop, || server.has_pending_connections());
+    let first = server.next_pending_connection().unwrap();
+    // They need no descriptor later.
+    let later = [(); 2].map(|()| socket(AddressFamily::INET, SocketType::STREAM, None).unwrap());
+    let _refused = World::Os.connect(server.server_port());
+    let shortage = Shortage::but(0);
+    until(&event_loop, || refused(&server) == 1);
+    first.abort();
+    connect(&later[0], &address).unwrap();
+    until(&event_loop, || server.has_pending_connections());
+    connect(&later[1], &address).unwrap();
+    until(&event_loop, || refused(&server) == 2);
+    drop(shortage);
+}
+
 fn without_a_reserve_they_wait() {
     let (event_loop, server) = limited(&World::Os, Limits::new());
     let mut far = waiting(&server, 3);
@@ -158,6 +180,7 @@ fn reserve() {
     let before = open_descriptors();
     who_waits_is_answered_from_the_reserve_and_the_next_are_served();
     the_reserve_is_there_again_for_the_next_shortage();
+    the_reserve_outlasts_a_recovery_that_leaves_no_descriptor();
     without_a_reserve_they_wait();
     a_blocking_wait_answers_from_the_reserve();
     the_reserve_is_one_descriptor_and_is_given_up_when_it_is_not_wanted();

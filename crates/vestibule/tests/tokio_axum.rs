@@ -127,3 +127,20 @@ async fn a_deadline_cuts_what_does_not_end() {
     assert_eq!((report.cut, report.cut_peers), (1, vec![slow.local_addr().unwrap()]));
     timeout(LIMIT, server.task).await.unwrap().unwrap().unwrap();
 }
+
+/// 1. An idle connection has the only place, and a client waits for it. 2. A drain begins. 3. At half its time nobody is waited for
+/// any more: the idle connection ends in order, and nothing is cut.
+#[tokio::test]
+async fn a_drain_at_the_limit_ends_idle_connections_in_time() {
+    let server = start(Limits::new().max_connections(1));
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    let address = idle.local_addr().unwrap().to_string();
+    ask(&mut idle, "/").await;
+    answer(&mut idle, &address).await;
+    let mut waiting = TcpStream::connect(server.address).await.unwrap();
+    let report = timeout(LIMIT, server.handle.drain(Duration::from_secs(1))).await.unwrap().unwrap();
+    assert_eq!((report.ended, report.cut, report.left_in_queue), (1, 0, 1), "{report:?}");
+    assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "an end, and no reset");
+    assert!(waiting.read(&mut [0]).await.is_err(), "a reset");
+    timeout(LIMIT, server.task).await.unwrap().unwrap().unwrap();
+}

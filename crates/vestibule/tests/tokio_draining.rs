@@ -209,3 +209,24 @@ async fn who_was_cut_is_counted_once_when_drained_again() {
     assert_eq!((first.cut, second.cut), (1, 1));
     drop(held);
 }
+
+/// Whoever reads when the deadline comes is told by an error that its connection is cut, before its task is ended.
+#[tokio::test]
+async fn a_handler_sees_that_its_connection_is_cut() {
+    let (listener, address) = bind(Options::new());
+    let (handle, (tell, told)) = (listener.handle(), tokio::sync::mpsc::unbounded_channel());
+    let server = tokio::spawn(serve(listener, move |mut connection: Connection| {
+        let tell = tell.clone();
+        async move { tell.send(connection.read_to_end(&mut Vec::new()).await.is_err()).unwrap() }
+    }));
+    let mut told = told;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    while handle.statistics().received == 0 {
+        tokio::task::yield_now().await;
+    }
+    let report = timeout(LIMIT, handle.drain(Duration::from_millis(20))).await.unwrap().unwrap();
+    assert_eq!((report.cut, report.out_of_reach), (1, 0));
+    assert_eq!(timeout(LIMIT, told.recv()).await.unwrap(), Some(true));
+    timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
+}

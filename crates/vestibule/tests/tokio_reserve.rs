@@ -6,45 +6,80 @@ mod under_tokio;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc::unbounded_channel;
 use under_tokio::{next, with_limits, within};
 use vestibule::{Limits, Refusal, RefusalReason, ServerState};
 
-/// 1. Twenty clients wait, and no descriptor is left. 2. They get their last word, and the reserve is kept. 3. There are
-/// descriptors again: the next client is served.
+/// Takes all descriptors but 128, which are in use, until it is dropped.
+struct Shortage {
+    before: Rlimit,
+    fillers: Vec<File>,
+}
+
+impl Shortage {
+    fn begin() -> Self {
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(128), maximum: before.maximum }).unwrap();
+        Self { before, fillers: std::iter::from_fn(|| File::open("/dev/null").ok()).collect() }
+    }
+}
+
+impl Drop for Shortage {
+    fn drop(&mut self) {
+        self.fillers.clear();
+        setrlimit(Resource::Nofile, self.before).unwrap();
+    }
+}
+
+async fn hears(client: &mut TcpStream) -> Vec<u8> {
+    let mut words = Vec::new();
+    within(client.read_to_end(&mut words)).await.unwrap();
+    words
+}
+
+/// 1. Twenty clients wait, and no descriptor is left: they get their last word, and the reserve is kept. 2. A connection ends, and
+/// the next client takes its descriptor, the only one. 3. The client after that gets its last word. 4. There are descriptors
+/// again: the next is served.
 #[tokio::test]
 async fn who_waits_is_answered_from_the_reserve_and_the_next_is_served() {
     const WAITING: u64 = 20;
     let refusal = Refusal::last_word("no room\n").unwrap();
     let (mut listener, address) = with_limits(Limits::new().reserve_descriptor(true).refusal(refusal));
-    let handle = listener.handle();
+    let (handle, (tell, mut told)) = (listener.handle(), unbounded_channel());
+    let _first_client = TcpStream::connect(address).await.unwrap();
+    let first = next(&mut listener).await;
     let mut clients = Vec::new();
     for _ in 0..WAITING {
         clients.push(TcpStream::connect(address).await.unwrap());
     }
-    let before = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(128), maximum: before.maximum }).unwrap();
-    let taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-
+    // They need no descriptor later.
+    let (one, other) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+    let shortage = Shortage::begin();
     let accepting = tokio::spawn(async move {
-        let connection = next(&mut listener).await;
-        (listener, connection)
+        while let Some(connection) = listener.accept().await.unwrap() {
+            tell.send(connection).unwrap();
+        }
     });
     for client in &mut clients {
-        let mut words = Vec::new();
-        within(client.read_to_end(&mut words)).await.unwrap();
-        assert_eq!(words, b"no room\n");
+        assert_eq!(hears(client).await, b"no room\n");
     }
     let statistics = handle.statistics();
     assert_eq!(statistics.refused_for(RefusalReason::NoDescriptors), WAITING);
-    assert_eq!((statistics.accepted, statistics.episodes, handle.state()), (0, 1, ServerState::Exhausted));
+    assert_eq!((statistics.accepted, statistics.episodes, handle.state()), (1, 1, ServerState::Exhausted));
     assert!(File::open("/dev/null").is_err(), "the reserve is kept, not freed");
 
-    drop(taken);
-    setrlimit(Resource::Nofile, before).unwrap();
-    let _late = within(TcpStream::connect(address)).await.unwrap();
-    let (listener, connection) = within(accepting).await.unwrap();
-    assert_eq!(listener.handle().state(), ServerState::Listening);
-    drop(connection);
-    assert_eq!(handle.statistics().open, 0);
+    drop(first);
+    let _one = one.connect(address).await.unwrap();
+    let second = within(told.recv()).await.unwrap();
+    let mut other = other.connect(address).await.unwrap();
+    assert_eq!(hears(&mut other).await, b"no room\n");
+
+    drop(shortage);
+    let _last = TcpStream::connect(address).await.unwrap();
+    let third = within(told.recv()).await.unwrap();
+    drop((second, third));
+    within(handle.stop()).await.unwrap();
+    within(accepting).await.unwrap();
+    assert_eq!((handle.statistics().accepted, handle.statistics().open), (3, 0));
 }

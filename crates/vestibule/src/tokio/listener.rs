@@ -23,7 +23,8 @@ use std::task::{Context, Poll, Waker};
 /// descriptors or memory run out, it waits, and goes on the moment something is released. [`handle`](Self::handle) pauses,
 /// drains, limits and counts from anywhere.
 ///
-/// It belongs to the runtime in which it is polled, which needs its clock (`enable_all`, or `enable_io` and `enable_time`).
+/// It belongs to the runtime in which it is polled, which needs its clock (`enable_all`, or `enable_io` and `enable_time`). Orders
+/// and drains are seen to by a task in the one that polled it first, which has to run, or to end.
 pub struct Listener {
     pub(super) shared: Arc<Shared>,
     pub(super) options: Options,
@@ -138,8 +139,8 @@ impl Listener {
 
     /// Pauses, drains, limits and counts, from any thread or task.
     ///
-    /// A drain serves the clients in the kernel's queue (or refuses them, by choice), then [`accept`](Self::accept) tells the
-    /// end; connections are told by [`Connection::draining`], and are cut at the deadline. The listener need not be polled any
+    /// A drain serves the clients in the kernel's queue (or refuses them, by choice), for half of its time at most, then
+    /// [`accept`](Self::accept) tells the end; connections are told by [`Connection::draining`], and are cut at the deadline. The listener need not be polled any
     /// more then, but its runtime has to run. [`call`](ServerHandle::call) is for servers of the other face: here its
     /// answer is an error. In a task, await the answers; [`wait`](crate::Answer::wait) blocks the thread.
     pub fn handle(&self) -> ServerHandle {
