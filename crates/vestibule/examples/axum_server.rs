@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = Listener::bind(&*address, Options::new().limits(limits))?;
     println!("listening on {}", listener.local_addrs()[0]);
 
-    let drain = tokio::spawn(drain_on_sigterm(listener.handle()));
+    let drain = tokio::spawn(drain_on_sigterm(listener.handle(), listener.closed()));
     let closed = listener.closed();
     let app = Router::new().route("/", get(hello)).route("/slow", get(slow));
     let app = app.into_make_service_with_connect_info::<Peer>();
@@ -38,8 +38,13 @@ async fn slow() -> &'static str {
     "done\n"
 }
 
-async fn drain_on_sigterm(handle: ServerHandle) -> std::io::Result<()> {
-    signal(SignalKind::terminate())?.recv().await;
+/// Unless the listener ends by itself before.
+async fn drain_on_sigterm(handle: ServerHandle, closed: impl Future<Output = ()>) -> std::io::Result<()> {
+    let mut sigterm = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = sigterm.recv() => {}
+        () = closed => return Ok(()),
+    }
     let report = handle.drain(Duration::from_secs(10)).await?;
     println!("drained: {} ended, {} cut {:?}", report.ended, report.cut, report.cut_peers);
     Ok(())

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut listener = Listener::bind(&*address, Options::new().limits(limits))?;
     println!("listening on {}", listener.local_addrs()[0]);
 
-    let drain = tokio::spawn(drain_on_sigterm(listener.handle()));
+    let drain = tokio::spawn(drain_on_sigterm(listener.handle(), listener.closed()));
     let graceful = GracefulShutdown::new();
     while let Some(connection) = listener.accept().await? {
         let peer = connection.peer_addr();
@@ -46,8 +46,13 @@ async fn answer(request: Request<Incoming>, peer: SocketAddr) -> Result<Response
     Ok(Response::new(format!("hello, {peer}\n")))
 }
 
-async fn drain_on_sigterm(handle: ServerHandle) -> std::io::Result<()> {
-    signal(SignalKind::terminate())?.recv().await;
+/// Unless the listener ends by itself before.
+async fn drain_on_sigterm(handle: ServerHandle, closed: impl Future<Output = ()>) -> std::io::Result<()> {
+    let mut sigterm = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = sigterm.recv() => {}
+        () = closed => return Ok(()),
+    }
     let report = handle.drain(Duration::from_secs(10)).await?;
     println!("drained: {} ended, {} cut {:?}", report.ended, report.cut, report.cut_peers);
     Ok(())

@@ -3,11 +3,9 @@
 
 mod under_tokio;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -87,40 +85,6 @@ async fn a_limit_of_connections_is_never_passed() {
     within(server).await.unwrap().unwrap();
     assert_eq!((handle.statistics().accepted, handle.statistics().open), (200, 0));
     assert_eq!(most.load(Ordering::SeqCst), MOST, "it was reached, and not passed");
-}
-
-/// A future of `accept` is polled and dropped, again and again, at every point at which it can wait: for a client, for a place,
-/// for a rate. Whoever has come is accepted by the next one.
-#[tokio::test]
-async fn a_dropped_accept_has_accepted_nobody() {
-    for limits in [
-        Limits::new(),
-        Limits::new().max_connections(1),
-        Limits::new().rate(Rate::per_second(1_000).burst(1)),
-    ] {
-        let (mut listener, address) = with_limits(limits);
-        let mut known = Vec::new();
-        for _ in 0..50 {
-            let client = TcpStream::connect(address).await.unwrap();
-            let mut accepted = None;
-            while accepted.is_none() {
-                for _ in 0..3 {
-                    let mut future = Box::pin(listener.accept());
-                    let mut context = Context::from_waker(Waker::noop());
-                    if let std::task::Poll::Ready(result) = future.as_mut().poll(&mut context) {
-                        accepted = result.unwrap();
-                        break;
-                    }
-                }
-                tokio::time::sleep(Duration::from_micros(100)).await; // the reactor, and the rate
-            }
-            let connection = accepted.unwrap();
-            assert_eq!(connection.peer_addr(), client.local_addr().unwrap(), "each once, in order");
-            known.push(connection.peer_addr());
-        }
-        let statistics = listener.handle().statistics();
-        assert_eq!((known.len(), statistics.accepted, statistics.open), (50, 50, 0));
-    }
 }
 
 #[tokio::test]

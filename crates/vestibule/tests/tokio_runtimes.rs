@@ -6,32 +6,39 @@ mod under_tokio;
 use std::io::Read;
 use std::net::TcpStream;
 use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use under_tokio::{LIMIT, bind, next, with_limits, within};
-use vestibule::tokio::{Connection, Options, serve};
+use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Limits, Rate};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+async fn poll_once(listener: &mut Listener) -> Poll<()> {
+    std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context).map(|_| ()))).await
+}
+
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// It waited for its rate, on a clock that is gone.
+/// It waited for its rate, on a clock that is gone. Runtimes with several threads wait with one and the same waker.
 #[test]
 fn a_listener_that_waited_for_its_rate_goes_on_in_the_next_runtime() {
-    let rate = Rate::new(1, Duration::from_millis(200)).burst(1);
-    let (mut listener, address) = with_limits(Limits::new().rate(rate));
-    let _clients = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
-    runtime().block_on(async {
-        drop(next(&mut listener).await);
-        assert!(timeout(MOMENT, listener.accept()).await.is_err(), "it is too early");
-    });
-    runtime().block_on(async { drop(next(&mut listener).await) });
+    for runtime in [runtime, || Runtime::new().unwrap()] {
+        let rate = Rate::new(1, Duration::from_secs(1)).burst(1);
+        let (mut listener, address) = with_limits(Limits::new().rate(rate));
+        let _clients = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+        runtime().block_on(async {
+            drop(next(&mut listener).await);
+            assert!(timeout(MOMENT, listener.accept()).await.is_err(), "it is too early");
+        });
+        runtime().block_on(async { drop(next(&mut listener).await) });
+    }
 }
 
 /// The first runtime is there still, but does nothing.
@@ -39,9 +46,29 @@ fn a_listener_that_waited_for_its_rate_goes_on_in_the_next_runtime() {
 fn a_listener_is_called_by_the_runtime_that_it_is_in() {
     let (mut listener, address) = bind(Options::new());
     let (one, two) = (runtime(), runtime());
-    one.block_on(async { assert!(timeout(MOMENT, listener.accept()).await.is_err()) });
+    one.handle().block_on(async { assert!(poll_once(&mut listener).await.is_pending()) });
     let _client = TcpStream::connect(address).unwrap();
     two.block_on(async { drop(next(&mut listener).await) });
+}
+
+/// 1. A shard has been polled in a runtime, and is polled outside of any, which panics. 2. The other serves, and a pause is answered.
+#[test]
+fn a_shard_outside_of_a_runtime_does_not_disturb_the_others() {
+    let (listener, address) = bind(Options::new());
+    let mut shards = listener.shards(2).unwrap().into_iter();
+    let (mut first, mut second) = (shards.next().unwrap(), shards.next().unwrap());
+    let runtime = runtime();
+    runtime.block_on(async { assert!(poll_once(&mut first).await.is_pending()) });
+    let _client = TcpStream::connect(address).unwrap();
+    runtime.block_on(tokio::task::yield_now()); // the reactor knows of the client
+    let outside = thread::spawn(move || {
+        let _ = first.poll_accept(&mut Context::from_waker(Waker::noop()));
+    });
+    assert!(outside.join().is_err());
+    runtime.block_on(async {
+        drop(next(&mut second).await);
+        within(second.handle().pause()).await.unwrap();
+    });
 }
 
 /// Steps: 1. Two shards are in two runtimes, of which the first carries orders out. 2. The first ends by somebody else's panic. 3. The
@@ -121,7 +148,7 @@ fn a_shard_needs_no_other_shard() {
 fn a_descriptor_that_was_made_blocking_again_blocks_nobody() {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let copy = socket.try_clone().unwrap();
-    let mut listener = vestibule::tokio::Listener::from_std(socket, Options::new()).unwrap();
+    let mut listener = Listener::from_std(socket, Options::new()).unwrap();
     copy.set_nonblocking(false).unwrap();
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {

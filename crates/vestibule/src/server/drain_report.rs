@@ -42,7 +42,8 @@ pub struct DrainReport {
     pub let_in: u64,
     /// Clients of the kernel's queue that were refused, because of the drain or of a limit.
     pub refused: u64,
-    /// Clients that still waited in the kernel's queue at the deadline, and were reset with it; 0 where the system does not tell.
+    /// Clients that still waited in the kernel's queue at the deadline, or under tokio at half of it, and were reset with it; 0 where
+    /// the system does not tell.
     pub left_in_queue: u64,
     /// How long it took.
     pub took: Duration,

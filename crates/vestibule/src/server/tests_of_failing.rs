@@ -3,7 +3,6 @@
 
 use super::TcpServer;
 use crate::EventLoop;
-use crate::driver::os::RELEASES;
 use rustix::io::Errno;
 
 /// Steps: 1. An accept fails for lack of descriptors. 2. One is released, and the next accept begins. 3. While it does, another is
@@ -15,9 +14,9 @@ fn a_release_during_a_failing_accept_is_not_missed() {
     let core = server.core();
     core.accept_failed(Errno::MFILE);
     for _ in 0..10 {
-        RELEASES.ring();
+        core.ledger.bell().ring();
         assert!(core.goes_on(core.now()), "a release was missed");
-        RELEASES.ring();
+        core.ledger.bell().ring();
         core.accept_failed(Errno::MFILE);
         assert!(core.can_go_on(), "a release was missed");
         assert!(core.goes_on(core.now()));

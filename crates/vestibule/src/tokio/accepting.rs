@@ -21,11 +21,15 @@ impl Listener {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
+    ///
+    /// # Panics
+    ///
+    /// As [`accept`](Self::accept).
     pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Connection>>> {
+        self.enter_runtime();
         Warden::appoint(&self.shared);
         self.be_called(context.waker());
         self.shared.carry_out_orders(); // what was asked for before is true for this client
-        self.queues.iter_mut().for_each(Queue::enter_runtime);
         for _ in 0..BATCH {
             // The door is locked to decide and to conclude, and not while the system works.
             let attempt = match self.decide(context) {
@@ -55,17 +59,18 @@ impl Listener {
         if !self.called.as_ref().is_some_and(|called| called.will_wake(waker)) {
             self.shared.caller.call(self.number, waker);
             self.called = Some(waker.clone());
-            self.enter_runtime();
         }
     }
 
-    /// Another task may be in another runtime: what is on the reactor or the clock of the one before is of no use there.
+    /// What is on the reactor or the clock of another runtime is of no use in this one. Without a runtime tokio panics: here, where
+    /// nothing is under way yet.
     fn enter_runtime(&mut self) {
-        let Ok(runtime) = Handle::try_current() else { return };
-        if self.runtime.replace(runtime.id()) != Some(runtime.id()) {
+        let runtime = Handle::current().id();
+        if self.runtime.replace(runtime) != Some(runtime) {
             self.sleep = None;
             self.queues.iter_mut().for_each(Queue::leave_runtime);
         }
+        self.queues.iter_mut().for_each(Queue::enter_runtime);
     }
 
     /// Accepts one client, from the queues in turn; `Pending` when nobody waits.

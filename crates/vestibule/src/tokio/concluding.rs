@@ -5,7 +5,7 @@ use super::listener::Listener;
 use super::queue::Queue;
 use super::refusing::refuse_at_once;
 use super::roll::Facts;
-use super::shared::now;
+use super::shared::{Phase, now};
 use crate::acceptor::{AcceptErrorClass, AcceptVerdict};
 use crate::admission::{Permit, Refusal, RefusalReason, Reservation};
 use crate::driver::{RELEASES, arrival_of};
@@ -75,6 +75,11 @@ impl Listener {
     }
 
     fn admit(&self, door: &mut Door, attempt: Attempt, client: TcpStream, peer: SocketAddr) -> Outcome {
+        if door.closed && *self.shared.phase.borrow() == Phase::Cut {
+            // All are cut already, and this one is too late for that.
+            self.shared.ledger.count_refusal(RefusalReason::Draining);
+            return Outcome::Refused(client, Refusal::Reset);
+        }
         match attempt.place.and_then(|place| self.let_in(door, place, &client, peer)) {
             Ok((permit, age, now)) => {
                 let rate = door.admission.limits().rate;

@@ -169,6 +169,10 @@ impl Listener {
     ///
     /// Once, when a listening descriptor is broken; then the listener is closed. Nothing else is an error: what concerns one
     /// client is passed over, and what concerns the process is waited for.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime of tokio's, and in one without a reactor or a clock, as tokio's own.
     pub async fn accept(&mut self) -> Result<Option<Connection>> {
         std::future::poll_fn(|context| self.poll_accept(context)).await
     }

@@ -99,8 +99,9 @@ impl Shared {
             if let (Some(drain), Some(queue)) = (&mut door.drain, queue) {
                 drain.account.left_in_queue = queue.depth.into();
             }
+            self.shut(&mut door);
             drop(door);
-            self.close();
+            self.end_queues();
             door = lock(&self.door);
         }
         if over && self.phase.send_replace(Phase::Cut) != Phase::Cut {

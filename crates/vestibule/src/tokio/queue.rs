@@ -48,7 +48,7 @@ impl Queue {
         Self::new(Arc::clone(&self.descriptor), self.endpoint, self.leftovers.clone())
     }
 
-    /// Puts it on the reactor of the runtime, if it is on none. Where there is no reactor tokio panics, and nothing is under way yet.
+    /// Puts it on the reactor of the runtime, if it is on none.
     pub(super) fn enter_runtime(&mut self) {
         // Should it fail, the attempt to accept will, too, and tell.
         let _ = self.registered();

@@ -122,10 +122,12 @@ impl Shared {
             let mut door = lock(&self.door);
             let drain = door.drain.take();
             self.update_state(&mut door);
+            if drain.is_some() {
+                self.phase.send_replace(Phase::Cut);
+            }
             drain
         };
         if drain.is_some() {
-            self.phase.send_replace(Phase::Cut);
             self.roll.cut(&self.ledger);
         }
         drop(drain);
@@ -141,6 +143,11 @@ impl Shared {
         let mut door = lock(&self.door);
         self.shut(&mut door);
         drop(door);
+        self.end_queues();
+    }
+
+    /// What follows when the door was closed.
+    pub(super) fn end_queues(&self) {
         self.queues.end();
         self.tell_closed();
     }

@@ -20,8 +20,15 @@ fn two(limits: Limits) -> (Listener, Listener) {
     (shards.next().unwrap(), shards.next().unwrap())
 }
 
+/// A client that is in the queue.
 async fn client_of(listener: &Listener) -> TcpStream {
-    TcpStream::connect(listener.local_addrs()[0]).await.unwrap()
+    let depth = || listener.shared.queues.together().unwrap().depth;
+    let before = depth();
+    let client = TcpStream::connect(listener.local_addrs()[0]).await.unwrap();
+    while depth() == before {
+        ::tokio::task::yield_now().await;
+    }
+    client
 }
 
 /// The first may accept; the client that waits longest is out of the queue then, if there is one.

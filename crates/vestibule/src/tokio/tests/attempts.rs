@@ -5,7 +5,6 @@ use super::super::deciding::Decision;
 use super::super::shared::now;
 use super::super::{Listener, Options};
 use super::{begun, client_of, two};
-use crate::driver::RELEASES;
 use crate::sync::lock;
 use crate::{Limits, OverLimit, Rate, Refusal};
 use std::sync::Arc;
@@ -80,9 +79,9 @@ async fn a_release_during_a_failing_accept_is_not_missed() {
     let Decision::Try(attempt) = listener.decide(&mut context) else { panic!("nothing is lacking") };
     assert!(matches!(listener.conclude(attempt, failed()), Outcome::Failed));
     for _ in 0..10 {
-        RELEASES.ring();
+        listener.shared.released.ring();
         let Decision::Try(attempt) = listener.decide(&mut context) else { panic!("a release was missed") };
-        RELEASES.ring();
+        listener.shared.released.ring();
         assert!(matches!(listener.conclude(attempt, failed()), Outcome::Failed));
         let Decision::Try(attempt) = listener.decide(&mut context) else { panic!("a release was missed") };
         assert!(matches!(listener.conclude(attempt, failed()), Outcome::Failed));

@@ -3,7 +3,7 @@
 use super::super::concluding::Outcome;
 use super::super::deciding::Decision;
 use super::{begun, client_of, two};
-use crate::{Limits, ServerHandle};
+use crate::{Limits, Refusal, ServerHandle};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -88,4 +88,19 @@ async fn an_order_is_answered_when_nobody_decided_before_it_is_let_in_after_it()
         assert!(matches!(first.conclude(attempt, accepted), Outcome::LetIn(_)));
         answer.await.unwrap();
     }
+}
+
+/// Steps: 1. A client is just being accepted. 2. A drain without time cuts what is here. 3. The client is reset, for nobody would cut
+/// it any more.
+#[::tokio::test]
+async fn who_is_accepted_after_the_cut_does_not_outlive_it() {
+    let (mut first, second) = two(Limits::new());
+    let _client = client_of(&first).await;
+    let (attempt, accepted) = begun(&mut first, true).await;
+    let drain = second.handle().drain(Duration::ZERO);
+    second.shared.carry_out_orders();
+    second.shared.advance_drain();
+    assert!(matches!(first.conclude(attempt, accepted), Outcome::Refused(_, Refusal::Reset)));
+    let report = drain.await.unwrap();
+    assert_eq!((report.let_in, report.refused, report.out_of_reach), (0, 1, 0), "{report:?}");
 }
