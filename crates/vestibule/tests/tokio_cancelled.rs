@@ -84,6 +84,6 @@ async fn nobody_is_lost_who_comes_while_futures_are_dropped() {
         let (handle, report) = (listener.handle(), listener.handle().drain(Duration::from_secs(20)));
         within(serve(listener, |_| async {})).await.unwrap();
         assert_eq!((within(report).await.unwrap().cut, handle.statistics().open), (0, 0));
-        assert_eq!(handle.statistics().accepted as usize, CLIENTS);
+        assert_eq!(handle.statistics().accepted, CLIENTS as u64);
     }
 }

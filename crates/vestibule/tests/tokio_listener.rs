@@ -15,7 +15,7 @@ use tokio_stream::StreamExt;
 use tonic::transport::server::Connected;
 use under_tokio::{LIMIT, next, with_limits, within};
 use vestibule::tokio::{Connection, Listener, Options, serve};
-use vestibule::{Error, Limits, OverLimit, Rate, Refusal, ServerHandle, ServerState, SocketError};
+use vestibule::{Error, Limits, OverLimit, Refusal, ServerHandle, ServerState, SocketError};
 
 /// Sends back what comes.
 async fn echo(mut connection: Connection) {

@@ -9,9 +9,18 @@ use super::deciding::Decision;
 use super::{Listener, Options};
 use crate::Limits;
 use ::tokio::net::TcpStream;
+use ::tokio::time::timeout;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// No wait of a test is longer.
+const LIMIT: Duration = Duration::from_secs(20);
 
 type Accepted = Poll<Result<(TcpStream, std::net::SocketAddr), rustix::io::Errno>>;
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(LIMIT, future).await.unwrap() // or it takes too long
+}
 
 /// Two listeners of one queue, of which the first is told of nothing.
 fn two(limits: Limits) -> (Listener, Listener) {

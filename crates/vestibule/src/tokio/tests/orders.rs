@@ -2,13 +2,10 @@
 
 use super::super::concluding::Outcome;
 use super::super::deciding::Decision;
-use super::{begun, client_of, two};
+use super::{LIMIT, begun, client_of, two, within};
 use crate::{Limits, Refusal, ServerHandle};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-
-/// No drain lasts longer.
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// 1. The first decides to accept. 2. The listener is stopped. 3. The first finds a client all the same, or that its queue is gone:
 /// the one is let in, the other is no error.
@@ -32,7 +29,7 @@ async fn who_was_accepted_while_the_door_was_closed_is_let_in() {
             Outcome::Failed if !comes => {}
             _ => panic!("neither the one nor the other"),
         }
-        assert!(first.accept().await.unwrap().is_none());
+        assert!(within(first.accept()).await.unwrap().is_none());
         assert_eq!(first.handle().statistics().open, 0);
     }
 }
@@ -48,10 +45,10 @@ async fn who_is_just_being_accepted_takes_nobodys_place_in_a_drain() {
     second.shared.carry_out_orders();
     assert!(matches!(first.conclude(attempt, accepted), Outcome::LetIn(_)));
     for _ in 0..2 {
-        assert!(second.accept().await.unwrap().is_some());
+        assert!(within(second.accept()).await.unwrap().is_some());
     }
-    assert!(second.accept().await.unwrap().is_none());
-    let report = drain.await.unwrap();
+    assert!(within(second.accept()).await.unwrap().is_none());
+    let report = within(drain).await.unwrap();
     assert_eq!((report.let_in, report.ended, report.left_in_queue), (3, 3, 0), "{report:?}");
 }
 
@@ -65,8 +62,8 @@ async fn a_drain_counts_connections_and_not_attempts() {
         let drain = second.handle().drain(LIMIT);
         second.shared.carry_out_orders();
         drop(first.conclude(attempt, accepted));
-        assert!(second.accept().await.unwrap().is_none());
-        let report = drain.await.unwrap();
+        assert!(within(second.accept()).await.unwrap().is_none());
+        let report = within(drain).await.unwrap();
         assert_eq!((report.let_in, report.ended), (u64::from(comes), u64::from(comes)), "{report:?}");
     }
 }
@@ -86,7 +83,7 @@ async fn an_order_is_answered_when_nobody_decided_before_it_is_let_in_after_it()
         let mut context = Context::from_waker(Waker::noop());
         assert!(answer.as_mut().poll(&mut context).is_pending(), "it is not true yet");
         assert!(matches!(first.conclude(attempt, accepted), Outcome::LetIn(_)));
-        answer.await.unwrap();
+        within(answer).await.unwrap();
     }
 }
 
@@ -94,13 +91,14 @@ async fn an_order_is_answered_when_nobody_decided_before_it_is_let_in_after_it()
 /// it any more.
 #[::tokio::test]
 async fn who_is_accepted_after_the_cut_does_not_outlive_it() {
-    let (mut first, second) = two(Limits::new());
+    let (mut first, mut second) = two(Limits::new());
     let _client = client_of(&first).await;
     let (attempt, accepted) = begun(&mut first, true).await;
     let drain = second.handle().drain(Duration::ZERO);
     second.shared.carry_out_orders();
     second.shared.advance_drain();
     assert!(matches!(first.conclude(attempt, accepted), Outcome::Refused(_, Refusal::Reset)));
-    let report = drain.await.unwrap();
+    assert!(within(second.accept()).await.unwrap().is_none());
+    let report = within(drain).await.unwrap();
     assert_eq!((report.let_in, report.refused, report.out_of_reach), (0, 1, 0), "{report:?}");
 }
