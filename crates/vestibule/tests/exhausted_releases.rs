@@ -7,41 +7,19 @@ mod support;
 
 use admitting::{eventually, limited};
 use rustix::net::{AddressFamily, SocketType};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::Cell;
-use std::fs::File;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::descriptors::Shortage;
 use support::{LIMIT, World, until};
 use vestibule::{HostAddress, Limits, ServerHandle, TcpServer};
 
 /// After so many failures in a row the next try comes in 160 ms or later, should nothing be released.
 const FAILURES: u64 = 7;
 const SOON: Duration = Duration::from_millis(100);
-
-/// Takes all descriptors, until it is dropped.
-struct Shortage {
-    before: Rlimit,
-    fillers: Vec<File>,
-}
-
-impl Shortage {
-    fn new() -> Self {
-        let before = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: Some(200), maximum: before.maximum }).unwrap();
-        Self { before, fillers: std::iter::from_fn(|| File::open("/dev/null").ok()).collect() }
-    }
-}
-
-impl Drop for Shortage {
-    fn drop(&mut self) {
-        self.fillers.clear();
-        setrlimit(Resource::Nofile, self.before).unwrap();
-    }
-}
 
 /// A thread that aborts a connection of its own when this server has failed often enough; it returns when.
 fn releasing(handle: ServerHandle) -> thread::JoinHandle<Instant> {
@@ -69,7 +47,7 @@ fn a_release_on_another_thread_wakes(in_a_wait: bool) {
     }
     let other = releasing(server.handle());
     let _client = World::Os.connect(server.server_port());
-    let shortage = Shortage::new();
+    let shortage = Shortage::but(0);
     if in_a_wait {
         assert!(server.wait_for_new_connection(Some(LIMIT)).unwrap());
     } else {
@@ -103,7 +81,7 @@ fn a_release_in_a_slot_of_refused_lets_the_next_in() {
     let socket = |_| rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     let clients: Vec<_> = (0..20).map(socket).collect();
     let mut clients = clients.iter();
-    let shortage = Shortage::new();
+    let shortage = Shortage::but(0);
     while server.statistics().accepted == 0 {
         let refused = server.statistics().refused_in_all();
         rustix::net::connect(clients.next().unwrap(), &to).unwrap();

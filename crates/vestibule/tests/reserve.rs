@@ -7,41 +7,14 @@ mod support;
 
 use admitting::{limited, refusals};
 use rustix::net::{AddressFamily, SocketType, connect, socket};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::time::{Duration, Instant};
+use support::descriptors::Shortage;
 use support::{Client, World, until};
 use vestibule::{EventLoop, HostAddress, Limits, Refusal, RefusalReason, ServerState, TcpServer};
 
 fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// Takes all descriptors but so many, until it is dropped.
-struct Shortage {
-    before: Rlimit,
-    fillers: Vec<File>,
-}
-
-impl Shortage {
-    fn but(free: usize) -> Self {
-        let before = getrlimit(Resource::Nofile);
-        let highest = std::fs::read_dir("/proc/self/fd")
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap().parse::<u64>().unwrap());
-        let current = Some(highest.max().unwrap() + 16);
-        setrlimit(Resource::Nofile, Rlimit { current, maximum: before.maximum }).unwrap();
-        let mut fillers: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-        fillers.truncate(fillers.len() - free);
-        Self { before, fillers }
-    }
-}
-
-impl Drop for Shortage {
-    fn drop(&mut self) {
-        self.fillers.clear();
-        setrlimit(Resource::Nofile, self.before).unwrap();
-    }
 }
 
 fn reserving(refusal: Refusal) -> Limits {

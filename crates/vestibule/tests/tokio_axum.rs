@@ -1,6 +1,8 @@
 //! The example with axum, as a person uses it: it answers, keeps to its limits, and ends in order on SIGTERM.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod under_tokio;
+
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
@@ -12,10 +14,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use vestibule::tokio::{Listener, Options, Peer};
+use under_tokio::{LIMIT, with_limits};
+use vestibule::tokio::Peer;
 use vestibule::{Limits, ServerHandle};
-
-const LIMIT: Duration = Duration::from_secs(20);
 
 struct Server {
     address: SocketAddr,
@@ -26,8 +27,8 @@ struct Server {
 }
 
 fn start(limits: Limits) -> Server {
-    let listener = Listener::bind("127.0.0.1:0", Options::new().limits(limits)).unwrap();
-    let (address, handle, closed) = (listener.local_addrs()[0], listener.handle(), listener.closed());
+    let (listener, address) = with_limits(limits);
+    let (handle, closed) = (listener.handle(), listener.closed());
     let go = Arc::new(Notify::new());
     let slow = Arc::clone(&go);
     let app = Router::new()

@@ -9,15 +9,10 @@ use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
-use under_tokio::{LIMIT, bind};
+use under_tokio::{LIMIT, bind, runtime};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Limits, ServerState};
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 /// Two shards are in two runtimes, of which the first carries orders out, and a connection is in the second. When a drain begins the
 /// first runtime has nothing more to do. The deadline is kept all the same.

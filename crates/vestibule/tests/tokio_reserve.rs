@@ -1,36 +1,16 @@
 //! The descriptor in reserve under tokio, when the process really has none left. One test: the limit is the process's.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod support;
 mod under_tokio;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
+use support::descriptors::Shortage;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::unbounded_channel;
 use under_tokio::{next, with_limits, within};
 use vestibule::{Limits, Refusal, RefusalReason, ServerState};
-
-/// Takes all descriptors but 128, which are in use, until it is dropped.
-struct Shortage {
-    before: Rlimit,
-    fillers: Vec<File>,
-}
-
-impl Shortage {
-    fn begin() -> Self {
-        let before = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: Some(128), maximum: before.maximum }).unwrap();
-        Self { before, fillers: std::iter::from_fn(|| File::open("/dev/null").ok()).collect() }
-    }
-}
-
-impl Drop for Shortage {
-    fn drop(&mut self) {
-        self.fillers.clear();
-        setrlimit(Resource::Nofile, self.before).unwrap();
-    }
-}
 
 async fn hears(client: &mut TcpStream) -> Vec<u8> {
     let mut words = Vec::new();
@@ -55,7 +35,7 @@ async fn who_waits_is_answered_from_the_reserve_and_the_next_is_served() {
     }
     // They need no descriptor later.
     let (one, other) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
-    let shortage = Shortage::begin();
+    let shortage = Shortage::but(0);
     let accepting = tokio::spawn(async move {
         while let Some(connection) = listener.accept().await.unwrap() {
             tell.send(connection).unwrap();

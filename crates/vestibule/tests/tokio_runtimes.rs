@@ -12,13 +12,9 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
-use under_tokio::{LIMIT, bind, next, with_limits, within};
+use under_tokio::{LIMIT, bind, next, runtime, with_limits, within};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Limits, Rate};
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 async fn poll_once(listener: &mut Listener) -> Poll<()> {
     std::future::poll_fn(|context| Poll::Ready(listener.poll_accept(context).map(|_| ()))).await

@@ -81,15 +81,42 @@ impl Readiness {
 /// What the worker on this thread returns.
 pub fn on_each_worker(arguments: Arguments, serve: fn(Arguments, &Readiness) -> Outcome) -> Outcome {
     let readiness = Readiness(AtomicUsize::new(arguments.workers));
+    on_threads(0..arguments.workers, |_| serve(arguments, &readiness))
+}
+
+/// Serves each part on a thread of its own, the first of them on this one; the first error ends the program.
+///
+/// # Errors
+/// What the first part returns.
+pub fn on_threads<T: Send>(
+    parts: impl IntoIterator<Item = T>,
+    serve: impl Fn(T) -> Outcome + Sync,
+) -> Outcome {
+    let (mut parts, serve) = (parts.into_iter(), &serve);
+    let Some(own) = parts.next() else { return Ok(()) };
     std::thread::scope(|scope| {
-        for _ in 1..arguments.workers {
-            scope.spawn(|| {
-                if let Err(error) = serve(arguments, &readiness) {
+        for part in parts {
+            scope.spawn(move || {
+                if let Err(error) = serve(part) {
                     let _ = writeln!(io::stderr(), "Error: {error}");
                     std::process::exit(1);
                 }
             });
         }
-        serve(arguments, &readiness)
+        serve(own)
     })
+}
+
+/// Listens with tokio, as its users do, and announces it.
+///
+/// # Errors
+/// What the system says when it cannot listen; standard output is closed.
+#[cfg(any(feature = "axum", feature = "tokio"))]
+pub fn listen(arguments: Arguments) -> io::Result<tokio::net::TcpListener> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(arguments.address())?;
+    let listener = socket.listen(BACKLOG.into())?;
+    announce()?;
+    Ok(listener)
 }

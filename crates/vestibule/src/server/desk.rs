@@ -49,7 +49,7 @@ impl Desk {
         lock(&self.board)
     }
 
-    pub(crate) fn staff(&self) {
+    pub(super) fn staff(&self) {
         self.staffed.store(true, Ordering::Relaxed);
     }
 
@@ -88,7 +88,7 @@ impl Desk {
 
     /// How many orders wait.
     pub(super) fn waiting(&self) -> usize {
-        if self.is_staffed() { self.board().orders.len() } else { 0 }
+        if self.has_orders() { self.board().orders.len() } else { 0 }
     }
 
     pub(crate) fn state(&self) -> ServerState {

@@ -150,7 +150,7 @@ impl ServerCore {
     }
 
     pub(crate) fn has_requests(&self) -> bool {
-        self.desk.waiting() > 0 || self.is_nudged()
+        self.desk.has_orders() || self.is_nudged()
     }
 }
 

@@ -32,7 +32,6 @@ struct Held {
 }
 
 /// What is to be done when an attempt is over, and the door is not locked any more.
-#[derive(Default)]
 pub(super) struct Afterwards {
     pub(super) passed_over: Vec<usize>,
     pub(super) replies: Vec<Reply<()>>,
@@ -52,10 +51,10 @@ impl Attempts {
         for held in self.held.iter_mut().filter(|held| attempt.number <= held.before) {
             held.left = held.left.saturating_sub(1);
         }
-        let (over, held): (Vec<_>, _) =
-            std::mem::take(&mut self.held).into_iter().partition(|held| held.left == 0);
-        self.held = held;
-        let replies = over.into_iter().map(|held| held.reply).collect();
+        let mut replies = Vec::new();
+        while let Some(at) = self.held.iter().position(|held| held.left == 0) {
+            replies.push(self.held.remove(at).reply);
+        }
         Afterwards { passed_over: std::mem::take(&mut self.passed_over), replies }
     }
 

@@ -33,7 +33,7 @@ impl Listener {
         let course = door.course(now);
         let decision = match course {
             Course::Stop(Until::Time(Some(at))) => sleep_until(sleep, at, context),
-            Course::Stop(until) => stop(shared, door, until),
+            Course::Stop(until) => stop(door, until),
             _ => match door.begin(course) {
                 Some(attempt) => Decision::Try(attempt),
                 None if door.attempts.under_way() > 0 => Decision::Wait,
@@ -56,7 +56,7 @@ fn retry(shared: &Shared, door: &mut Door) {
     }
 }
 
-fn stop(shared: &Shared, door: &Door, until: Until) -> Decision {
+fn stop(door: &Door, until: Until) -> Decision {
     match until {
         Until::NextTurn => return Decision::LookAgain,
         Until::APlaceIsFree => {
@@ -65,9 +65,6 @@ fn stop(shared: &Shared, door: &Door, until: Until) -> Decision {
             if door.course(now).credit() > 0 {
                 return Decision::LookAgain;
             }
-        }
-        Until::Told | Until::Time(_) if door.acceptor.has_drained_queue() => {
-            shared.caller.warden.notify_one(); // who goes on with the drain
         }
         Until::Told | Until::Time(_) => {}
     }

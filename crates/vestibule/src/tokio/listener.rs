@@ -3,7 +3,7 @@ use super::options::Options;
 use super::queue::Queue;
 use super::shared::Shared;
 use crate::address::Endpoint;
-use crate::driver::{ListenFailure, check_listening, local_address, open_listener};
+use crate::driver::{check_listening, local_address, open_listener};
 use crate::error::{Error, Operation, Result, SocketError};
 use crate::server::ServerHandle;
 use crate::sync::{Ordering, lock};
@@ -66,13 +66,12 @@ impl Listener {
         Error: From<E::Error>,
     {
         let request = self.options.request(endpoint.try_into().map_err(Error::from)?);
-        let failed =
-            |ListenFailure { operation, error }| Error::system(operation, error).at(request.endpoint);
         if lock(&self.shared.door).closed {
             let words = "the listener is closed";
             return Err(Error::said(Operation::Listen, SocketError::Operation, words).at(request.endpoint));
         }
-        let (descriptor, endpoint) = open_listener(&request).map_err(failed)?;
+        let (descriptor, endpoint) =
+            open_listener(&request).map_err(|failure| failure.at(request.endpoint))?;
         self.add_queue(descriptor, endpoint, true);
         Ok(())
     }

@@ -75,21 +75,13 @@ impl Queue {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<(TcpStream, SocketAddr), Errno>> {
-        let mut result = self.poll(context);
-        // Without an errno it is the reactor that is gone, with its runtime: there is another now.
-        if matches!(&result, Poll::Ready(Err(error)) if error.raw_os_error().is_none()) {
-            self.registered = None;
-            result = self.poll(context);
-        }
-        result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        let accepted =
+            self.registered().map_or_else(|error| Poll::Ready(Err(error)), |it| it.poll_accept(context));
+        accepted.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
     /// Accepts a client that no reactor is to know of.
     pub(super) fn take_client(&self) -> Option<OwnedFd> {
         accept_from(&self.descriptor).ok()
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        self.registered()?.poll_accept(context)
     }
 }

@@ -1,6 +1,6 @@
 use super::listener::Listener;
-use crate::driver::{ListenFailure, open_listener};
-use crate::error::{Error, Rejected, Result};
+use crate::driver::open_listener;
+use crate::error::{Rejected, Result};
 
 impl Listener {
     /// So many listeners of the same door, this one included: for a task, or a runtime, on each core. Limits and statistics
@@ -30,9 +30,8 @@ impl Listener {
         for queue in &self.queues {
             if self.options.reuse_port {
                 let request = self.options.request(queue.endpoint);
-                let failed =
-                    |ListenFailure { operation, error }| Error::system(operation, error).at(request.endpoint);
-                let (descriptor, endpoint) = open_listener(&request).map_err(failed)?;
+                let (descriptor, endpoint) =
+                    open_listener(&request).map_err(|failure| failure.at(request.endpoint))?;
                 shard.add_queue(descriptor, endpoint, true);
             } else {
                 shard.queues.push(queue.shared());

@@ -18,7 +18,7 @@ pub(super) struct Shared {
     pub(super) ledger: Arc<Ledger>,
     pub(super) desk: Arc<Desk>,
     pub(super) caller: Arc<Caller>,
-    pub(super) roll: Arc<Roll>,
+    pub(super) roll: Roll,
     /// Rung when a descriptor is released; apart from the ledger's, which is rung when a place is.
     pub(super) released: Arc<Bell>,
     /// How far a drain has come, for whoever waits for that.
@@ -72,13 +72,12 @@ impl Shared {
         let released = Arc::new(Bell::new(waker.clone()));
         RELEASES.add(&released);
         let desk = Desk::without_home(waker);
-        desk.staff();
         let shared = Arc::new(Self {
             door: Mutex::new(Door::new(&ledger, limits, now)),
             ledger,
             desk: Arc::new(desk),
             caller,
-            roll: Arc::default(),
+            roll: Roll::default(),
             released,
             phase: watch::Sender::new(Phase::Open),
             orders: Mutex::default(),

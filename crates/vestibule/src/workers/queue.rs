@@ -1,6 +1,6 @@
 use super::plan::{Plan, QueueSharing};
 use crate::address::Endpoint;
-use crate::driver::{ListenFailure, ListenRequest, local_address, open_listener};
+use crate::driver::{ListenRequest, local_address, open_listener};
 use crate::error::{Error, Operation, Result};
 use crate::server::{ListenOptions, SharedQueue};
 use std::net::SocketAddr;
@@ -33,9 +33,8 @@ impl Queue {
 
     pub(super) fn listen(plan: &Plan, options: ListenOptions) -> Result<(Self, Endpoint)> {
         let request = ListenRequest::from(plan.adapted(options));
-        let failed =
-            |ListenFailure { operation, error }| Error::system(operation, error).at(request.endpoint);
-        let (descriptor, endpoint) = open_listener(&request).map_err(failed)?;
+        let (descriptor, endpoint) =
+            open_listener(&request).map_err(|failure| failure.at(request.endpoint))?;
         let shared = (plan.sharing == QueueSharing::OneQueue).then(|| Arc::new(SharedQueue::new()));
         Ok((Self { descriptor: Some(descriptor), shared, holder: None }, endpoint))
     }

@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use vestibule::Limits;
 use vestibule::tokio::{Connection, Listener, Options};
@@ -28,4 +29,9 @@ pub async fn within<T>(future: impl Future<Output = T>) -> T {
 
 pub async fn next(listener: &mut Listener) -> Connection {
     within(listener.accept()).await.unwrap().unwrap()
+}
+
+/// With one thread, which is the caller's.
+pub fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
 }

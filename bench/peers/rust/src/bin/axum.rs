@@ -2,8 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
-use peers::{Arguments, BACKLOG, FORTUNE, Outcome, announce};
-use tokio::net::TcpSocket;
+use peers::{Arguments, FORTUNE, Outcome, listen};
 
 fn main() -> Outcome {
     let arguments = Arguments::parse()?;
@@ -12,11 +11,7 @@ fn main() -> Outcome {
 }
 
 async fn run(arguments: Arguments) -> Outcome {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(arguments.address())?;
-    let listener = socket.listen(BACKLOG.into())?;
-    announce()?;
+    let listener = listen(arguments)?;
     let pages = Router::new().route("/", get(|| async { FORTUNE.as_slice() }));
     Ok(axum::serve(listener, pages).await?)
 }

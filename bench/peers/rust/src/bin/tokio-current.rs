@@ -3,8 +3,7 @@
 #[path = "../tokio_server/mod.rs"]
 mod tokio_server;
 
-use peers::{Arguments, BACKLOG, Outcome, announce};
-use tokio::net::TcpSocket;
+use peers::{Arguments, Outcome, listen};
 
 fn main() -> Outcome {
     let arguments = Arguments::parse()?;
@@ -13,10 +12,6 @@ fn main() -> Outcome {
 }
 
 async fn run(arguments: Arguments) -> Outcome {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(arguments.address())?;
-    let listener = socket.listen(BACKLOG.into())?;
-    announce()?;
+    let listener = listen(arguments)?;
     match tokio_server::serve(listener, arguments).await {}
 }

@@ -1,7 +1,6 @@
 //! vestibule's listener under tokio's current thread runtime, in the place of tokio's own; for each worker a shard of it.
 
-use peers::{Arguments, FORTUNE, Outcome, announce};
-use std::io::Write;
+use peers::{Arguments, FORTUNE, Outcome, announce, on_threads};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule::tokio::{Connection, Listener, Options};
 
@@ -10,20 +9,9 @@ fn main() -> Outcome {
     // Without the option, as the peer leaves it unless it is tuned.
     let options = Options::new().no_delay(false);
     let listener = Listener::bind(arguments.address(), options)?;
-    let mut shards = listener.shards(arguments.workers).map_err(|rejected| rejected.error)?;
-    let Some(own) = shards.pop() else { return Ok(()) };
+    let shards = listener.shards(arguments.workers).map_err(|rejected| rejected.error)?;
     announce()?;
-    std::thread::scope(|scope| {
-        for shard in shards {
-            scope.spawn(move || {
-                if let Err(error) = run(shard, arguments) {
-                    let _ = writeln!(std::io::stderr(), "Error: {error}");
-                    std::process::exit(1);
-                }
-            });
-        }
-        run(own, arguments)
-    })
+    on_threads(shards, |shard| run(shard, arguments))
 }
 
 fn run(listener: Listener, arguments: Arguments) -> Outcome {

@@ -4,7 +4,7 @@ use super::poller::{EXCLUSIVE, READ, Signs, WATCH};
 use crate::address::{Endpoint, HostAddress, Kind};
 use crate::driver::Transport;
 use crate::driver::transport::Line;
-use crate::error::Operation;
+use crate::error::{Error, Operation};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketType, sockopt};
 use std::io;
@@ -64,6 +64,12 @@ pub(crate) struct ListenRequest {
 pub(crate) struct ListenFailure {
     pub(crate) operation: Operation,
     pub(crate) error: io::Error,
+}
+
+impl ListenFailure {
+    pub(crate) fn at(self, endpoint: Endpoint) -> Error {
+        Error::system(self.operation, self.error).at(endpoint)
+    }
 }
 
 fn failure(operation: Operation) -> impl Fn(Errno) -> ListenFailure {
