@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::far_end::FarEnd;
 use support::{BlackHole, LIMIT, Refusing, World, until};
 use vestibule::{EventLoop, SocketState, TcpServer, TcpSocket};
 
@@ -32,11 +33,6 @@ fn connected() -> (TcpSocket, TcpStream) {
 
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|number| (number.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect()
-}
-
-fn reset(stream: TcpStream) {
-    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
-    drop(stream);
 }
 
 #[test]
@@ -223,7 +219,7 @@ fn a_reset_is_an_error_and_not_an_end() {
     far.write_all(b"abc").unwrap();
     let mut buffer = [0; 3];
     socket.blocking(PATIENT).read_exact(&mut buffer).unwrap();
-    reset(far);
+    FarEnd::await_reset(far);
     for _ in 0..2 {
         assert_eq!(
             socket.blocking(PATIENT).read(&mut buffer).unwrap_err().kind(),
@@ -240,7 +236,7 @@ fn what_came_before_a_reset_is_read_before_it_is_told() {
     let (socket, mut far) = connected();
     far.write_all(b"abc").unwrap();
     assert!(socket.wait_for_ready_read(PATIENT).unwrap());
-    reset(far);
+    FarEnd::await_reset(far);
     assert!(socket.wait_for_disconnected(PATIENT).unwrap());
     let mut all = Vec::new();
     assert_eq!(

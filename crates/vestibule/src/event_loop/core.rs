@@ -10,7 +10,7 @@ use super::spin::Spin;
 use super::table::Table;
 use super::timers::{TimerId, Timers};
 use super::watches::Watches;
-use crate::driver::Driver;
+use crate::driver::{Driver, Token};
 use crate::server::ServerCore;
 use crate::socket::SocketCore;
 use std::cell::{Cell, RefCell};
@@ -61,6 +61,8 @@ pub(crate) struct LoopCore {
     last_turn: Cell<u64>,
     /// How many turns and waits are on the stack.
     pub(super) depth: Cell<u32>,
+    /// The socket whose `ready_read` is being told.
+    pub(super) delivering: Cell<Option<Token>>,
     pub(super) quit: Cell<bool>,
     /// How many `EventLoop`s the program holds.
     pub(super) handles: Cell<usize>,
@@ -95,6 +97,7 @@ impl LoopCore {
             turn: Cell::new(0),
             last_turn: Cell::new(0),
             depth: Cell::new(0),
+            delivering: Cell::new(None),
             quit: Cell::new(false),
             handles: Cell::new(0),
             embedding: Embedding::default(),
@@ -131,6 +134,18 @@ impl LoopCore {
         self.depth.set(self.depth.get() + 1);
         self.begin_batch();
         Inside { core: self, outer }
+    }
+
+    /// Notes whose `ready_read` is being told, and gives back whose was.
+    pub(crate) fn set_delivering(&self, token: Option<Token>) -> Option<Token> {
+        self.delivering.replace(token)
+    }
+
+    /// A turn inside `ready_read` begins: what came with it counts now. In other turns it counts when the slots have read.
+    pub(super) fn count_what_is_unread(&self) {
+        if let Some(socket) = self.delivering.get().and_then(|token| self.sockets.get(token)) {
+            socket.update_reading();
+        }
     }
 
     /// Takes a number that no turn, wait or batch had before.

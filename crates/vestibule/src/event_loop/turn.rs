@@ -15,6 +15,7 @@ impl LoopCore {
         self.open()?;
         if self.in_turn() {
             self.posted.wake_for_the_rest();
+            self.count_what_is_unread();
         }
         let _inside = self.enter();
         self.tell_and_flush();

@@ -1,6 +1,7 @@
 use super::core::{Flag, Phase, SocketCore};
 use super::read_buffer::ReadBuffer;
 use super::socket_signal::{SignalKind, Told};
+use crate::driver::Token;
 use crate::event_loop::RECEIVE_SIZE;
 use rustix::io::Errno;
 use std::rc::Rc;
@@ -48,7 +49,7 @@ impl SocketCore {
     }
 
     /// Tells the driver when it may receive more or less than before.
-    pub(super) fn update_reading(&self) {
+    pub(crate) fn update_reading(&self) {
         if !self.has_connection() {
             return; // the connection may linger, with a credit of its own
         }
@@ -93,7 +94,8 @@ impl SocketCore {
         if self.set(Flag::Delivering, true) {
             return self.update_reading();
         }
-        let _delivering = Delivering(self);
+        let outer = self.event_loop.set_delivering(Some(self.token()));
+        let _delivering = Delivering { core: self, outer };
         self.emit(SignalKind::ReadyRead, Told::Nothing);
     }
 
@@ -193,12 +195,17 @@ impl SocketCore {
 }
 
 /// `ready_read` is being told.
-struct Delivering<'a>(&'a Rc<SocketCore>);
+struct Delivering<'a> {
+    core: &'a Rc<SocketCore>,
+    /// Whose is being told around it.
+    outer: Option<Token>,
+}
 
 impl Drop for Delivering<'_> {
     fn drop(&mut self) {
-        self.0.set(Flag::Delivering, false);
-        self.0.keep_input();
+        self.core.event_loop.set_delivering(self.outer);
+        self.core.set(Flag::Delivering, false);
+        self.core.keep_input();
     }
 }
 

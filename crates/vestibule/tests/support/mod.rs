@@ -3,11 +3,13 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod descriptors;
+pub mod far_end;
 pub mod socks5;
 pub mod socks5_script;
 pub mod socks5_server;
 pub mod socks5_wire;
 
+use far_end::FarEnd;
 use rustix::net::{AddressFamily, SocketType};
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
@@ -51,6 +53,7 @@ impl World {
         match self {
             Self::Os => {
                 let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                FarEnd::await_connected(&stream);
                 stream.set_nonblocking(true).unwrap();
                 Client::Os(stream)
             }
@@ -261,9 +264,7 @@ impl Client {
 
     pub fn reset(self) {
         match self {
-            Self::Os(stream) => {
-                rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
-            }
+            Self::Os(stream) => FarEnd::await_reset(stream),
             Self::Simulated(client) => client.reset(),
         }
     }

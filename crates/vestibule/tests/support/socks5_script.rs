@@ -1,13 +1,12 @@
 //! A SOCKS5 proxy that does what a test has written down, right or wrong.
 
 use super::LIMIT;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
+use super::far_end::FarEnd;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 use vestibule::{NetworkProxy, ProxyType};
 
 /// What the proxy does next on a connection to it. After the last step it is silent, and reads to the end.
@@ -83,15 +82,15 @@ impl Script {
 
     /// Ends whatever it is at, and tells what came on each connection; fails if a step was not as expected.
     pub fn finish(mut self) -> Vec<Vec<u8>> {
-        self.end().unwrap();
+        self.end(Shutdown::Write).unwrap(); // what the other side has sent may still be under way
         std::mem::take(&mut self.shared.received.lock().unwrap())
     }
 
-    fn end(&mut self) -> thread::Result<()> {
+    fn end(&mut self, shutdown: Shutdown) -> thread::Result<()> {
         drop(self.go_on.take());
         let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both); // wakes the thread
         if let Some(stream) = &*self.shared.stream.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = stream.shutdown(Shutdown::Both);
+            let _ = stream.shutdown(shutdown);
         }
         self.thread.take().map_or(Ok(()), JoinHandle::join)
     }
@@ -99,7 +98,7 @@ impl Script {
 
 impl Drop for Script {
     fn drop(&mut self) {
-        let ended = self.end();
+        let ended = self.end(Shutdown::Both);
         assert!(ended.is_ok() || thread::panicking(), "a step was not as expected");
     }
 }
@@ -109,7 +108,7 @@ impl Shared {
     fn play(&self, stream: TcpStream, steps: Vec<Step>, go_on: &Receiver<()>) -> Option<Arc<TcpStream>> {
         let stream = Arc::new(stream);
         *self.stream.lock().unwrap() = Some(Arc::clone(&stream));
-        let mut received = Vec::new();
+        let (mut received, mut sent) = (Vec::new(), 0);
         for step in steps {
             match step {
                 Step::Expect(bytes) => {
@@ -120,16 +119,20 @@ impl Shared {
                     assert_eq!(came, bytes);
                     received.extend(came);
                 }
-                Step::Send(bytes) => drop((&*stream).write_all(&bytes)), // the other side may have gone
-                Step::UntilRead => wait_until_read(&stream),
+                Step::Send(bytes) => {
+                    let _ = (&*stream).write_all(&bytes); // the other side may have gone
+                    sent += bytes.len() as u64;
+                }
+                Step::UntilRead => FarEnd::await_read(&stream, sent),
                 Step::Pause => {
-                    wait_until_read(&stream);
+                    FarEnd::await_read(&stream, sent);
                     *self.paused.lock().unwrap() = true;
                     let _ = go_on.recv_timeout(LIMIT);
                 }
                 Step::End => drop(stream.shutdown(Shutdown::Write)),
                 Step::Reset => {
-                    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+                    rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO))
+                        .unwrap();
                     self.over(received);
                     return None;
                 }
@@ -148,37 +151,4 @@ impl Shared {
         *self.stream.lock().unwrap() = None;
         self.received.lock().unwrap().push(received);
     }
-}
-
-/// Until nothing lies in the receive queue of the connection's other end, which is of this system.
-fn wait_until_read(stream: &TcpStream) {
-    let begun = Instant::now();
-    let (Ok(peer), Ok(here)) = (stream.peer_addr(), stream.local_addr()) else { return };
-    while unread(peer.port(), here.port()) > 0 {
-        assert!(begun.elapsed() < LIMIT, "what was sent is not read");
-        thread::yield_now();
-    }
-}
-
-/// How much lies unread at an end of a connection within 127.0.0.1, as the system tells it (`sock_diag(7)`); of one that is
-/// closed, nothing.
-fn unread(own: u16, far: u16) -> u32 {
-    const QUESTION: [u16; 4] = [72, 0, 20, 1]; // a length of 32 bits, `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST`
-    let mut message: Vec<u8> = QUESTION.iter().flat_map(|part| part.to_ne_bytes()).collect();
-    message.extend([0; 8]);
-    message.extend([2, 6, 0, 0, 0xff, 0xff, 0xff, 0xff]); // IPv4, TCP, in any state
-    message.extend([own.to_be_bytes(), far.to_be_bytes()].concat());
-    for _ in 0..2 {
-        message.extend([127, 0, 0, 1]);
-        message.extend([0; 12]);
-    }
-    message.extend([[0; 4], [0xff; 4], [0xff; 4]].concat()); // on any interface, whatever its cookie
-    let protocol = Some(rustix::net::netlink::SOCK_DIAG);
-    let socket = rustix::net::socket(AddressFamily::NETLINK, SocketType::RAW, protocol).unwrap();
-    rustix::net::send(&socket, &message, SendFlags::empty()).unwrap();
-    let mut answer = [0; 512];
-    let (length, _) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty()).unwrap();
-    let number = |at: usize| answer[..length].get(at..at + 4).map(|it| it.try_into().unwrap());
-    let is_error = answer[4] == 2; // there is no such connection any more
-    number(72).filter(|_| !is_error).map_or(0, u32::from_ne_bytes)
 }
