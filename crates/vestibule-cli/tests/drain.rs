@@ -285,6 +285,7 @@ fn a_drain_that_lacks_descriptors_serves_the_queue_all_the_same() {
     crowd.awaits_end = true;
     crowd.join(WAITING);
     crowd.until("some are served", |crowd| crowd.connected == WAITING && crowd.served >= 20);
+    crowd.await_arrival();
     server.log.recv_timeout(LIMIT).expect("a complaint about descriptors");
     let begun = Instant::now();
     server.signal(Signal::TERM);
@@ -303,6 +304,7 @@ fn a_drain_keeps_to_the_rate() {
     crowd.awaits_end = true;
     crowd.join(50);
     crowd.until("those at once are served", |crowd| crowd.connected == 50 && crowd.served >= 20);
+    crowd.await_arrival();
     let begun = Instant::now();
     server.signal(Signal::TERM);
     crowd.until("all are served and ended", |crowd| crowd.ended == 50);

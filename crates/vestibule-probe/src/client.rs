@@ -1,5 +1,6 @@
-//! Raw clients: plain sockets of the system, never vestibule's.
+//! Raw clients: plain sockets of the system, never vestibule's. What they do has arrived when they have done it.
 
+use crate::far_end;
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -66,7 +67,9 @@ pub(crate) fn open(host: &str, port: u16) -> (Option<TcpStream>, &'static str) {
 
 fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&resolve(host, port)?, PATIENCE)?;
+    stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
+    far_end::await_arrival(&stream);
     Ok(stream)
 }
 
@@ -110,16 +113,19 @@ impl Client {
 
     /// Sends what the kernel has room for.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.stream).write(bytes)
+        let length = (&self.stream).write(bytes)?;
+        far_end::await_arrival(&self.stream);
+        Ok(length)
     }
 
     /// Shuts down the write side. What has ended already cannot be shut down, and need not be.
     pub(crate) fn finish(&self) {
         drop(self.stream.shutdown(Shutdown::Write));
+        far_end::await_arrival(&self.stream);
     }
 
-    /// Has closing reset the connection.
-    pub(crate) fn arm_reset(&self) -> rustix::io::Result<()> {
-        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))
+    /// Closes it with a reset.
+    pub(crate) fn reset(self) {
+        far_end::reset(self.stream);
     }
 }

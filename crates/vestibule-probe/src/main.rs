@@ -10,6 +10,8 @@ mod connection;
 mod connections;
 mod descriptors;
 mod failure;
+#[path = "../../vestibule/tests/support/far_end.rs"]
+mod far_end;
 mod hook;
 mod log;
 mod probe;

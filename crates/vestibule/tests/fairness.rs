@@ -6,12 +6,9 @@
 mod support;
 
 use std::cell::Cell;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-use support::far_end::FarEnd;
-use support::{LIMIT, until};
+use std::time::Duration;
+use support::{Client, World, turns_until_answered, until};
 use vestibule::{EventLoop, HostAddress, TcpServer};
 
 /// How many connections a listener accepts in one turn.
@@ -37,27 +34,14 @@ fn listening(event_loop: &EventLoop) -> TcpServer {
     server
 }
 
-fn connect(server: &TcpServer) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", server.server_port())).unwrap();
-    stream.set_nonblocking(true).unwrap();
-    stream
+fn connect(server: &TcpServer) -> Client {
+    World::Os.connect(server.server_port())
 }
 
 /// How many turns the loop takes until this client, which asks now, is answered.
-fn turns_until_answered(event_loop: &EventLoop, client: &mut TcpStream) -> u32 {
-    client.write_all(b"?").unwrap();
-    FarEnd::await_arrived(client);
-    client.set_nonblocking(false).unwrap();
-    client.set_read_timeout(Some(Duration::from_millis(20))).unwrap(); // an answer may be under way for a moment
-    let began = Instant::now();
-    for turn in 1.. {
-        assert!(began.elapsed() < LIMIT, "it was never answered");
-        event_loop.process_events(Some(Duration::from_millis(10))).unwrap();
-        if matches!(client.read(&mut [0; 64]), Ok(1..)) {
-            return turn;
-        }
-    }
-    0
+fn turns_for(event_loop: &EventLoop, client: &mut Client) -> u32 {
+    assert_eq!(client.try_send(b"?").unwrap(), 1);
+    turns_until_answered(event_loop, client)
 }
 
 /// A flood of connections: a connection that stands is answered in the next turn or the one after, and each turn accepts at most a
@@ -72,7 +56,7 @@ fn a_flood_of_connections_keeps_nobody_waiting() {
     let flood: Vec<_> = (0..1_000).map(|_| connect(&server)).collect();
     for _ in 0..20 {
         let before = server.statistics().accepted;
-        let turns = turns_until_answered(&event_loop, &mut steady);
+        let turns = turns_for(&event_loop, &mut steady);
         assert!(turns <= 2, "{turns} turns");
         assert!(server.statistics().accepted - before <= u64::from(turns) * BATCH);
     }
@@ -105,14 +89,14 @@ fn a_busy_socket_keeps_nobody_waiting() {
         }
     });
     let mut busy = connect(&server);
-    busy_port.set(busy.local_addr().unwrap().port());
+    busy_port.set(busy.local_addr().port());
     let mut quiet = connect(&server);
     until(&event_loop, || server.statistics().open == 2);
     let chunk = vec![7; 1 << 20];
     for _ in 0..50 {
-        while busy.write(&chunk).is_ok() {} // as much as fits
+        while busy.try_send(&chunk).unwrap() > 0 {} // as much as fits
         let before = received.get();
-        let turns = turns_until_answered(&event_loop, &mut quiet);
+        let turns = turns_for(&event_loop, &mut quiet);
         assert!(turns <= 2, "{turns} turns");
         assert!(received.get() - before <= u64::from(turns) * RECEIVE);
     }
@@ -129,7 +113,7 @@ fn a_busy_listener_keeps_no_other_waiting() {
     let crowd: Vec<_> = (0..1_000).map(|_| connect(&busy)).collect();
     for number in 0..10 {
         let mut client = connect(&quiet);
-        let turns = turns_until_answered(&event_loop, &mut client);
+        let turns = turns_for(&event_loop, &mut client);
         assert!(turns <= 3, "{turns} turns");
         assert!(busy.statistics().accepted <= (number + 1) * 3 * BATCH);
     }
@@ -158,9 +142,9 @@ fn a_slow_slot_delays_others_by_its_own_duration_alone() {
     let mut client = connect(&quiet);
     until(&event_loop, || slow.statistics().open + quiet.statistics().open == 2);
     for _ in 0..10 {
-        busy.write_all(b"more").unwrap();
+        busy.send(&event_loop, b"more");
         let before = runs.get();
-        turns_until_answered(&event_loop, &mut client);
+        turns_for(&event_loop, &mut client);
         assert!(runs.get() - before <= 2, "the slow slot ran {} times first", runs.get() - before);
     }
 }

@@ -10,12 +10,23 @@ use vestibule::{ProxyType, SocketError, SocketState, TcpSocket};
 
 const BOTH: [ProxyType; 2] = [ProxyType::Socks5, ProxyType::Http];
 
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
+
 fn yes(proxy_type: ProxyType) -> Vec<u8> {
+    if proxy_type == ProxyType::Socks5 { [METHOD, REACHED].concat() } else { OK.to_vec() }
+}
+
+/// The proxy has heard everything, and has this to say.
+fn asked(play: &Play, proxy_type: ProxyType) -> (TcpSocket, &'static [u8]) {
     if proxy_type == ProxyType::Socks5 {
-        [METHOD, REACHED].concat()
-    } else {
-        b"HTTP/1.1 200 OK\r\n\r\n".to_vec()
+        return (play.asked(HOST), REACHED);
     }
+    let (far, mut heard) = (play.begin(HOST), Vec::new());
+    until(&play.event_loop, || {
+        heard.extend(far.read_all());
+        heard.ends_with(b"\r\n\r\n")
+    });
+    (far, OK)
 }
 
 /// The proxy has reached the host, which says something at once, in the same packet.
@@ -39,8 +50,8 @@ on_both! {
                 for half_open in [false, true] {
                     let play = Play::new(world, proxy_type);
                     play.socket.set_half_open(half_open);
-                    let far = play.begin(HOST);
-                    far.write(&[&yes(proxy_type)[..], words].concat());
+                    let (far, yes) = asked(&play, proxy_type);
+                    far.write(&[yes, words].concat());
                     far.disconnect_from_host();
                     if half_open {
                         until(&play.event_loop, || play.socket.bytes_available() == words.len() && far.bytes_to_write() == 0);

@@ -8,7 +8,7 @@ mod support;
 use admitting::{clients, limited, refusals, take_all};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-use support::{Arrived, Client, Log, World, next, settle, until};
+use support::{Arrived, Client, Log, World, next, settle, turns_until_answered, until};
 use vestibule::{
     EventLoop, HostAddress, Limits, OverLimit, Refusal, RefusalReason, SharedLimit, SocketError, TcpServer,
 };
@@ -138,11 +138,7 @@ on_both! {
         socket.ready_read().connect(|socket| { socket.read_with(|bytes| socket.write(bytes)); });
         let _flood = clients(world, &server, 200);
         client.send(&event_loop, b"x");
-        let mut turns = 0;
-        while client.look() == Arrived::Nothing {
-            event_loop.process_events(Some(Duration::from_secs(5))).unwrap();
-            turns += 1;
-        }
+        let turns = turns_until_answered(&event_loop, &mut client);
         assert!(turns <= 3, "{turns} turns, while 200 clients were refused");
         until(&event_loop, || refused(&server) == 200);
     }

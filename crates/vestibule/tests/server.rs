@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
-use support::{Arrived, Client, Log, World, settle, until};
+use support::{Arrived, Client, Log, World, settle, turns_until_answered, until};
 use vestibule::{HostAddress, IncomingConnection, SocketError, TcpServer, TcpSocket};
 
 fn log_signals(server: &TcpServer) -> Log {
@@ -306,11 +306,7 @@ on_both! {
         socket.ready_read().connect(|socket| { socket.read_with(|bytes| socket.write(bytes)); });
         let _queue = clients(world, &server, 200);
         client.send(&event_loop, b"x");
-        let mut turns = 0;
-        while client.look() == Arrived::Nothing {
-            event_loop.process_events(Some(Duration::from_secs(5))).unwrap();
-            turns += 1;
-        }
+        let turns = turns_until_answered(&event_loop, &mut client);
         assert!(turns <= 2, "{turns} turns, while 200 clients were let in");
     }
 

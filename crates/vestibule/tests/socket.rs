@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
-use support::{Arrived, Log, World, settle, until};
+use support::{Arrived, Log, World, settle, turns_until_answered, until};
 use vestibule::{HostAddress, SocketError, SocketState};
 
 /// Bytes of which no part looks like another.
@@ -240,11 +240,7 @@ on_both! {
         for _ in 0..50 {
             while busy.1.try_send(&[1; 8192]).unwrap() > 0 {} // as much as there is room for
             assert_eq!(quiet.1.try_send(b"x").unwrap(), 1);
-            let mut turns = 0;
-            while quiet.1.look() == Arrived::Nothing {
-                event_loop.process_events(Some(Duration::from_secs(5))).unwrap();
-                turns += 1;
-            }
+            let turns = turns_until_answered(&event_loop, &mut quiet.1);
             assert!(turns <= 2, "{turns} turns for the quiet one");
             busy.1.look();
         }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use under_tokio::{LIMIT, with_limits};
+use under_tokio::{LIMIT, connect, with_limits};
 use vestibule::tokio::Peer;
 use vestibule::{Limits, ServerHandle};
 
@@ -61,7 +61,7 @@ async fn answer(client: &mut TcpStream, body: &str) -> String {
 #[tokio::test]
 async fn it_answers_and_knows_who_asks() {
     let server = start(Limits::new());
-    let mut client = TcpStream::connect(server.address).await.unwrap();
+    let mut client = connect(server.address);
     for _ in 0..3 {
         let address = client.local_addr().unwrap().to_string();
         ask(&mut client, "/").await;
@@ -76,7 +76,7 @@ async fn a_limit_keeps_clients_in_the_queue_until_others_end() {
     let server = start(Limits::new().max_connections(2));
     let mut clients = Vec::new();
     for _ in 0..4 {
-        let mut client = TcpStream::connect(server.address).await.unwrap();
+        let mut client = connect(server.address);
         ask(&mut client, "/").await;
         clients.push(client);
     }
@@ -94,12 +94,12 @@ async fn a_limit_keeps_clients_in_the_queue_until_others_end() {
 #[tokio::test]
 async fn a_drain_answers_what_is_under_way_and_ends_the_rest() {
     let server = start(Limits::new());
-    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    let mut idle = connect(server.address);
     let address = idle.local_addr().unwrap().to_string();
     ask(&mut idle, "/").await;
     answer(&mut idle, &address).await;
     let before = server.handle.statistics().received;
-    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    let mut slow = connect(server.address);
     ask(&mut slow, "/slow").await;
     while server.handle.statistics().received == before {
         tokio::task::yield_now().await;
@@ -119,7 +119,7 @@ async fn a_drain_answers_what_is_under_way_and_ends_the_rest() {
 #[tokio::test]
 async fn a_deadline_cuts_what_does_not_end() {
     let server = start(Limits::new());
-    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    let mut slow = connect(server.address);
     ask(&mut slow, "/slow").await;
     while server.handle.statistics().received == 0 {
         tokio::task::yield_now().await;
@@ -134,11 +134,11 @@ async fn a_deadline_cuts_what_does_not_end() {
 #[tokio::test]
 async fn a_drain_at_the_limit_ends_idle_connections_in_time() {
     let server = start(Limits::new().max_connections(1));
-    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    let mut idle = connect(server.address);
     let address = idle.local_addr().unwrap().to_string();
     ask(&mut idle, "/").await;
     answer(&mut idle, &address).await;
-    let mut waiting = TcpStream::connect(server.address).await.unwrap();
+    let mut waiting = connect(server.address);
     let report = timeout(LIMIT, server.handle.drain(Duration::from_secs(1))).await.unwrap().unwrap();
     assert_eq!((report.ended, report.cut, report.left_in_queue), (1, 0, 1), "{report:?}");
     assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "an end, and no reset");

@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use under_tokio::{with_limits, within};
+use under_tokio::{connect, connect_blocking, with_limits, within};
 use vestibule::tokio::serve;
 use vestibule::{Limits, Rate};
 
@@ -26,7 +25,7 @@ async fn a_dropped_accept_has_accepted_nobody() {
         let (mut listener, address) = with_limits(limits);
         let mut known = Vec::new();
         for _ in 0..50 {
-            let client = TcpStream::connect(address).await.unwrap();
+            let client = connect(address);
             let mut accepted = None;
             while accepted.is_none() {
                 for _ in 0..3 {
@@ -59,7 +58,7 @@ async fn nobody_is_lost_who_comes_while_futures_are_dropped() {
     ] {
         let (mut listener, address) = with_limits(limits);
         let come = move || -> Vec<SocketAddr> {
-            let clients = (0..CLIENTS / 3).map(|_| std::net::TcpStream::connect(address).unwrap());
+            let clients = (0..CLIENTS / 3).map(|_| connect_blocking(address));
             clients.map(|client| client.local_addr().unwrap()).collect()
         };
         let threads: Vec<_> = (0..3).map(|_| thread::spawn(come)).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use under_tokio::{LIMIT, bind};
+use under_tokio::{LIMIT, bind, connect};
 use vestibule::tokio::{Connection, Options, serve};
 use vestibule::{DrainOptions, Leftover, Limits, Rate, ServerState};
 
@@ -29,7 +29,7 @@ async fn who_comes_late_to_one_queue_takes_nobodys_place_in_another() {
     assert!(timeout(Duration::ZERO, listener.accept()).await.is_err()); // it is in the runtime now
     let mut clients = Vec::new();
     for address in [first, second, second, second] {
-        clients.push(TcpStream::connect(address).await.unwrap());
+        clients.push(connect(address));
     }
     let drain = handle.drain(LIMIT);
     assert!(
@@ -41,7 +41,7 @@ async fn who_comes_late_to_one_queue_takes_nobodys_place_in_another() {
         .await
         .is_ok()
     );
-    let mut late = TcpStream::connect(first).await.unwrap();
+    let mut late = connect(first);
     let mut served = Vec::new();
     while let Some(connection) = timeout(LIMIT, listener.accept()).await.unwrap().unwrap() {
         served.push(connection.peer_addr());
@@ -59,7 +59,7 @@ async fn clients_in_the_queue_are_served_and_all_are_told() {
     let handle = listener.handle();
     let mut clients = Vec::new();
     for _ in 0..5 {
-        clients.push(TcpStream::connect(address).await.unwrap());
+        clients.push(connect(address));
     }
     let mut tasks = Vec::new();
     for _ in 0..2 {
@@ -92,7 +92,7 @@ async fn who_stays_is_cut_at_the_deadline_and_named() {
         let outcome = connection.read_to_end(&mut all).await;
         assert!(outcome.is_err(), "a part is not the whole");
     }));
-    let mut client = TcpStream::connect(address).await.unwrap();
+    let mut client = connect(address);
     client.write_all(b"half an uplo").await.unwrap();
     while handle.statistics().received < 12 {
         tokio::task::yield_now().await;
@@ -116,7 +116,7 @@ async fn a_task_that_ignores_everything_is_ended_with_its_connection() {
         let _kept = connection;
         std::future::pending::<()>().await;
     }));
-    let _client = TcpStream::connect(address).await.unwrap();
+    let _client = connect(address);
     while handle.statistics().accepted == 0 {
         tokio::task::yield_now().await;
     }
@@ -132,7 +132,7 @@ async fn clients_in_the_queue_can_be_refused_instead() {
     let handle = listener.handle();
     let mut clients = Vec::new();
     for _ in 0..4 {
-        clients.push(TcpStream::connect(address).await.unwrap());
+        clients.push(connect(address));
     }
     let options = DrainOptions::new(LIMIT).leftover(Leftover::Refuse);
     let drain = handle.drain_with(options);
@@ -158,7 +158,7 @@ async fn a_panic_of_a_task_costs_its_connection_and_is_counted() {
         connection.write_all(b"fine").await.unwrap();
     }));
     for (byte, answer) in [(1, "fine"), (0, ""), (1, "fine")] {
-        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut client = connect(address);
         client.write_all(&[byte]).await.unwrap();
         let mut words = String::new();
         let _ = timeout(LIMIT, client.read_to_string(&mut words)).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_rate_follows_the_clock_of_tokio() {
     let (mut listener, address) = bind(Options::new().limits(limits));
     let mut clients = Vec::new();
     for _ in 0..20 {
-        clients.push(TcpStream::connect(address).await.unwrap());
+        clients.push(connect(address));
     }
     let begun = Instant::now();
     for _ in 0..20 {
@@ -192,7 +192,7 @@ async fn a_rate_follows_the_clock_of_tokio() {
 async fn who_was_cut_is_counted_once_when_drained_again() {
     let (mut listener, address) = bind(Options::new());
     let handle = listener.handle();
-    let _client = TcpStream::connect(address).await.unwrap();
+    let _client = connect(address);
     let held = timeout(LIMIT, listener.accept()).await.unwrap().unwrap().unwrap();
     let first = handle.drain(Duration::ZERO);
     assert!(timeout(LIMIT, listener.accept()).await.unwrap().unwrap().is_none());
@@ -220,7 +220,7 @@ async fn a_handler_sees_that_its_connection_is_cut() {
         async move { tell.send(connection.read_to_end(&mut Vec::new()).await.is_err()).unwrap() }
     }));
     let mut told = told;
-    let mut client = TcpStream::connect(address).await.unwrap();
+    let mut client = connect(address);
     client.write_all(b"x").await.unwrap();
     while handle.statistics().received == 0 {
         tokio::task::yield_now().await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use under_tokio::{LIMIT, bind, runtime};
+use under_tokio::{LIMIT, bind, connect, connect_blocking, runtime};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Limits, ServerState};
 
@@ -45,7 +45,7 @@ fn a_drain_outlives_the_runtime_of_a_shard() {
     // The kernel spreads them: one of these comes to the second shard.
     let mut clients = Vec::new();
     while comes.try_recv().is_err() {
-        clients.push(std::net::TcpStream::connect(address).unwrap());
+        clients.push(connect_blocking(address));
     }
     let report = handle.drain(Duration::from_millis(100)).wait(Some(LIMIT)).unwrap();
     assert!(report.cut >= 1, "{report:?}");
@@ -77,7 +77,7 @@ fn who_asks_a_listener_that_is_gone_is_told_so() {
 fn a_listener_goes_on_in_the_next_runtime() {
     let (mut listener, address) = bind(Options::new());
     for _ in 0..3 {
-        let client = std::net::TcpStream::connect(address).unwrap();
+        let client = connect_blocking(address);
         let accepted = runtime().block_on(async {
             let next = timeout(LIMIT, listener.accept()).await.unwrap();
             next.unwrap().unwrap().peer_addr()
@@ -109,7 +109,7 @@ async fn a_task_that_outlives_its_connection_is_ended_at_the_deadline() {
         drop(connection);
         std::future::pending::<()>().await;
     }));
-    let mut client = TcpStream::connect(address).await.unwrap();
+    let mut client = connect(address);
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     let report = timeout(LIMIT, handle.drain(Duration::from_millis(50))).await.unwrap().unwrap();
     assert_eq!((report.cut, report.out_of_reach), (0, 0));
@@ -128,7 +128,7 @@ async fn a_handler_that_panics_before_its_task_costs_one_connection() {
     }));
     for expected in ["fine", "", "fine"] {
         let mut words = String::new();
-        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut client = connect(address);
         let _ = timeout(LIMIT, client.read_to_string(&mut words)).await.unwrap();
         assert_eq!(words, expected);
     }
@@ -188,7 +188,7 @@ async fn a_drain_does_not_wait_for_the_queue_of_a_shard_that_is_gone() {
     let (mut first, second) = (shards.next().unwrap(), shards.next().unwrap());
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
-        clients.push(TcpStream::connect(address).await.unwrap());
+        clients.push(connect(address));
     }
     let drain = handle.drain(10 * LIMIT);
     drop(timeout(LIMIT, first.accept()).await.unwrap().unwrap().unwrap());

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tonic::transport::server::Connected;
-use under_tokio::{LIMIT, next, with_limits, within};
+use under_tokio::{LIMIT, connect, next, with_limits, within};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Error, Limits, OverLimit, Refusal, ServerHandle, ServerState, SocketError};
 
@@ -29,7 +28,7 @@ async fn echo(mut connection: Connection) {
 
 /// A client that says something and hears it again.
 async fn visit(address: SocketAddr) {
-    let mut client = TcpStream::connect(address).await.unwrap();
+    let mut client = connect(address);
     client.write_all(b"hello").await.unwrap();
     let mut answer = [0; 5];
     client.read_exact(&mut answer).await.unwrap();
@@ -40,7 +39,7 @@ async fn visit(address: SocketAddr) {
 async fn a_connection_knows_what_there_is_to_know() {
     let (mut listener, address) = with_limits(Limits::new());
     for number in 1..=3 {
-        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut client = connect(address);
         let mut connection = next(&mut listener).await;
         assert_eq!(connection.peer_addr(), client.local_addr().unwrap());
         assert_eq!((connection.local_addr().unwrap(), connection.id()), (address, number));
@@ -93,7 +92,7 @@ async fn a_listener_is_a_stream_that_ends_and_tonic_knows_its_connections() {
     let handle = listener.handle();
     let mut connections = listener.map(Result::unwrap);
     for _ in 0..2 {
-        let client = TcpStream::connect(address).await.unwrap();
+        let client = connect(address);
         let known = within(connections.next()).await.unwrap().connect_info();
         assert_eq!((known.local_addr(), known.remote_addr()), (Some(address), client.local_addr().ok()));
     }
@@ -105,12 +104,12 @@ async fn a_listener_is_a_stream_that_ends_and_tonic_knows_its_connections() {
 async fn a_pause_is_true_when_it_is_answered_and_ends_when_it_is_ended() {
     let (mut listener, address) = with_limits(Limits::new());
     let handle = listener.handle();
-    let (client, server) = (TcpStream::connect(address).await.unwrap(), next(&mut listener).await);
+    let (client, server) = (connect(address), next(&mut listener).await);
     let pause = async { within(handle.pause()).await.unwrap() };
     let waiting = async { timeout(Duration::from_millis(50), listener.accept()).await.is_err() };
     assert!(tokio::join!(pause, waiting).1);
     assert_eq!(handle.state(), ServerState::Paused);
-    let _second = TcpStream::connect(address).await.unwrap();
+    let _second = connect(address);
     assert!(timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "nobody is let in");
     assert_eq!(within(handle.kernel_queue()).await.unwrap().unwrap().depth, 1);
     let resume = async { within(handle.resume()).await.unwrap() };
@@ -126,11 +125,11 @@ async fn who_is_over_a_limit_gets_its_last_word() {
     let (listener, address) = with_limits(limits);
     let handle = listener.handle();
     let server = tokio::spawn(serve(listener, echo));
-    let mut first = TcpStream::connect(address).await.unwrap();
+    let mut first = connect(address);
     first.write_all(b"x").await.unwrap();
     first.read_exact(&mut [0]).await.unwrap();
     for _ in 0..100 {
-        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut client = connect(address);
         client.write_all(&[7; 5_000]).await.unwrap(); // which nobody reads
         let mut words = String::new();
         within(client.read_to_string(&mut words)).await.unwrap();
@@ -175,9 +174,9 @@ async fn several_addresses_are_one_listener_and_none_starves() {
     assert_eq!((addresses.len(), addresses[0]), (2, first));
     let mut clients = Vec::new();
     for _ in 0..20 {
-        clients.push(TcpStream::connect(addresses[0]).await.unwrap());
+        clients.push(connect(addresses[0]));
     }
-    clients.push(TcpStream::connect(addresses[1]).await.unwrap());
+    clients.push(connect(addresses[1]));
     let mut sixth = Vec::new();
     for _ in 0..2 {
         sixth.push(next(&mut listener).await.peer_addr().is_ipv6());

@@ -9,7 +9,7 @@ use support::descriptors::Shortage;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::unbounded_channel;
-use under_tokio::{next, with_limits, within};
+use under_tokio::{connect, next, with_limits, within};
 use vestibule::{Limits, Refusal, RefusalReason, ServerState};
 
 async fn hears(client: &mut TcpStream) -> Vec<u8> {
@@ -27,11 +27,11 @@ async fn who_waits_is_answered_from_the_reserve_and_the_next_is_served() {
     let refusal = Refusal::last_word("no room\n").unwrap();
     let (mut listener, address) = with_limits(Limits::new().reserve_descriptor(true).refusal(refusal));
     let (handle, (tell, mut told)) = (listener.handle(), unbounded_channel());
-    let _first_client = TcpStream::connect(address).await.unwrap();
+    let _first_client = connect(address);
     let first = next(&mut listener).await;
     let mut clients = Vec::new();
     for _ in 0..WAITING {
-        clients.push(TcpStream::connect(address).await.unwrap());
+        clients.push(connect(address));
     }
     // They need no descriptor later.
     let (one, other) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
@@ -56,7 +56,7 @@ async fn who_waits_is_answered_from_the_reserve_and_the_next_is_served() {
     assert_eq!(hears(&mut other).await, b"no room\n");
 
     drop(shortage);
-    let _last = TcpStream::connect(address).await.unwrap();
+    let _last = connect(address);
     let third = within(told.recv()).await.unwrap();
     drop((second, third));
     within(handle.stop()).await.unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
-use under_tokio::{LIMIT, bind, next, runtime, with_limits, within};
+use under_tokio::{LIMIT, bind, connect_blocking, next, runtime, with_limits, within};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Limits, Rate};
 
@@ -28,7 +28,7 @@ fn a_listener_that_waited_for_its_rate_goes_on_in_the_next_runtime() {
     for runtime in [runtime, || Runtime::new().unwrap()] {
         let rate = Rate::new(1, Duration::from_secs(1)).burst(1);
         let (mut listener, address) = with_limits(Limits::new().rate(rate));
-        let _clients = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+        let _clients = [connect_blocking(address), connect_blocking(address)];
         runtime().block_on(async {
             drop(next(&mut listener).await);
             assert!(timeout(MOMENT, listener.accept()).await.is_err(), "it is too early");
@@ -43,7 +43,7 @@ fn a_listener_is_called_by_the_runtime_that_it_is_in() {
     let (mut listener, address) = bind(Options::new());
     let (one, two) = (runtime(), runtime());
     one.handle().block_on(async { assert!(poll_once(&mut listener).await.is_pending()) });
-    let _client = TcpStream::connect(address).unwrap();
+    let _client = connect_blocking(address);
     two.block_on(async { drop(next(&mut listener).await) });
 }
 
@@ -55,7 +55,7 @@ fn a_shard_outside_of_a_runtime_does_not_disturb_the_others() {
     let (mut first, mut second) = (shards.next().unwrap(), shards.next().unwrap());
     let runtime = runtime();
     runtime.block_on(async { assert!(poll_once(&mut first).await.is_pending()) });
-    let _client = TcpStream::connect(address).unwrap();
+    let _client = connect_blocking(address);
     runtime.block_on(tokio::task::yield_now()); // the reactor knows of the client
     let outside = thread::spawn(move || {
         let _ = first.poll_accept(&mut Context::from_waker(Waker::noop()));
@@ -87,7 +87,7 @@ fn a_runtime_that_ends_by_a_panic_does_not_end_the_others() {
         runtime().block_on(serve(second, greet))
     });
     let mut words = String::new();
-    TcpStream::connect(address).unwrap().read_to_string(&mut words).unwrap();
+    connect_blocking(address).read_to_string(&mut words).unwrap();
     assert_eq!(words, "x");
     handle.pause().wait(Some(LIMIT)).unwrap();
     assert_eq!(handle.drain(LIMIT).wait(Some(LIMIT)).unwrap().cut, 0);
@@ -104,7 +104,7 @@ fn a_shard_in_a_runtime_without_a_reactor_does_not_disturb_the_others() {
     let lame = Builder::new_current_thread().enable_time().build().unwrap();
     let panicked = thread::spawn(move || lame.block_on(async { first.accept().await.map(|_| ()) })).join();
     assert!(panicked.is_err());
-    let _client = TcpStream::connect(address).unwrap();
+    let _client = connect_blocking(address);
     runtime().block_on(async {
         let drain = handle.drain(LIMIT);
         assert!(within(second.accept()).await.unwrap().is_some());
@@ -125,7 +125,7 @@ fn a_shard_needs_no_other_shard() {
         runtime().block_on(async {
             assert!(timeout(MOMENT, left.accept()).await.is_err());
             if drains {
-                let _client = TcpStream::connect(address).unwrap();
+                let _client = connect_blocking(address);
                 assert_eq!(within(handle.kernel_queue()).await.unwrap().unwrap().depth, 1);
                 let drain = handle.drain(LIMIT);
                 drop(next(&mut left).await);

@@ -6,9 +6,8 @@ mod under_tokio;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use under_tokio::{LIMIT, within};
+use under_tokio::{LIMIT, connect, within};
 use vestibule::tokio::{Connection, Listener, Options, serve};
 use vestibule::{Limits, OverLimit, Rate, Refusal, ServerHandle};
 
@@ -29,7 +28,7 @@ fn start(options: Options, number: usize) -> (SocketAddr, ServerHandle, Vec<Serv
 
 /// Whether it was greeted, at the end of the connection.
 async fn is_greeted(address: SocketAddr) -> bool {
-    let mut client = within(TcpStream::connect(address)).await.unwrap();
+    let mut client = connect(address);
     let mut words = Vec::new();
     within(client.read_to_end(&mut words)).await.is_ok() && words == b"x"
 }
@@ -89,7 +88,7 @@ async fn a_drain_amid_the_rush_serves_who_had_come() {
         let (address, handle, servers) = start(Options::new().reuse_port(round % 2 == 1), 3);
         let mut clients = Vec::new();
         for _ in 0..30 {
-            clients.push(within(TcpStream::connect(address)).await.unwrap()); // all are in the queue, or further
+            clients.push(connect(address)); // all are in the queue, or further
         }
         let drain = handle.drain(LIMIT);
         let mut greeted = 0;

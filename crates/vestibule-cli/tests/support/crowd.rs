@@ -1,6 +1,7 @@
 //! Thousands of clients of an echo server on one epoll instance; each sends its number and wants it back.
 
 use super::LIMIT;
+use super::far_end::await_arrival;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
@@ -88,6 +89,11 @@ impl Crowd {
             self.clients.push(Client { stream, received: Vec::new(), progress: Progress::Connecting });
             self.turn(Duration::ZERO);
         }
+    }
+
+    /// Waits until all that clients did has arrived.
+    pub fn await_arrival(&self) {
+        self.clients.iter().filter_map(|client| client.stream.as_ref()).for_each(await_arrival);
     }
 
     /// Lets clients go on; returns when something happened or the time is over.

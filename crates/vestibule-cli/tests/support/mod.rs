@@ -9,6 +9,9 @@ pub mod counts;
 pub mod crowd;
 pub mod noise;
 
+#[path = "../../../vestibule/tests/support/far_end.rs"]
+pub mod far_end;
+
 use counts::Counts;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -109,8 +112,10 @@ impl Server {
         Self::start(&words.chain(arguments.split_whitespace()).collect::<Vec<_>>())
     }
 
+    /// A client that is in the listener's queue, or further.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.address.port())).unwrap();
+        far_end::await_arrival(&stream);
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
         stream

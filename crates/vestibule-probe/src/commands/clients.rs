@@ -5,6 +5,7 @@ use crate::arguments::Arguments;
 use crate::client::{self, Client, Place};
 use crate::failure::{Answer, Failure, done};
 use crate::probe::Probe;
+use std::rc::Rc;
 use std::thread;
 
 pub(super) const COMMANDS: Table = &[
@@ -67,8 +68,12 @@ fn fin(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
 }
 
 fn rst(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {
-    probe.client(arguments.word(0)?)?.arm_reset()?;
-    bye(probe, arguments)
+    let name = arguments.word(0)?;
+    let client = probe.client(name)?;
+    probe.clients.remove(name);
+    let held = || Failure::System(format!("{name} is still held"));
+    Rc::into_inner(client).ok_or_else(held)?.reset();
+    done()
 }
 
 fn bye(probe: &mut Probe, arguments: &Arguments<'_>) -> Answer {

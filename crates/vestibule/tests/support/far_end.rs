@@ -1,12 +1,17 @@
-//! The other end of a connection within this system, as `sock_diag(7)` tells of it: what one end has done may arrive at the
-//! other a moment later.
+//! Both ends of a connection within this system, as `sock_diag(7)` tells of them. What one end has done may arrive at the other
+//! a moment later, even on the loopback: where another core receives, or when softirqs are put off. A test that counts on it waits
+//! for it here.
 
-use super::LIMIT;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink};
-use std::io;
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "tests, each of which uses its part")]
+
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 const SYN_RECEIVED: u8 = 3;
 /// The system answers with the listener when there is no connection.
@@ -15,67 +20,49 @@ const LISTENS: u8 = 10;
 /// Where the parts of the answer are; the first is behind the head of 16 bytes.
 const STATE: usize = 17;
 const UNREAD: usize = 72;
+const UNACKNOWLEDGED: usize = 76;
 const ATTRIBUTES: usize = 88;
-/// The attribute that holds a `tcp_info`, and where in it the number of bytes received is.
+/// The attribute that holds a `tcp_info`, and where in it the numbers of bytes are.
 const INFO: u16 = 2;
-const BYTES_RECEIVED: usize = 128;
+const ACKNOWLEDGED: usize = 120;
+const RECEIVED: usize = 128;
+const UNSENT: usize = 144;
 
-#[derive(Debug)]
-pub struct FarEnd {
-    state: u8,
-    unread: u32,
-    received: u64,
+/// Waits until all that this end has sent has arrived: that it is connected, what was written and fits into the other's
+/// window, the end. The connection has to be one that this end began.
+pub fn await_arrival(here: impl AsFd) {
+    let Some([here, there]) = ends(here) else { return };
+    wait_until("what was sent does not arrive", || has_arrived(here, there));
 }
 
-impl FarEnd {
-    /// None if there is no such end any more: it was reset or is closed.
-    pub fn of(stream: &TcpStream) -> Option<Self> {
-        let (peer, here) = (stream.peer_addr().ok()?, stream.local_addr().ok()?);
-        Self::between(peer, here)
-    }
+/// The same, and that it was read.
+pub fn await_reading(here: impl AsFd) {
+    let Some([here, there]) = ends(here) else { return };
+    let nothing_unread = || End::of(there, here).is_none_or(|far| far.unread == 0);
+    wait_until("what was sent is not read", || has_arrived(here, there) && nothing_unread());
+}
 
-    fn between(own: SocketAddr, far: SocketAddr) -> Option<Self> {
-        let socket =
-            rustix::net::socket(AddressFamily::NETLINK, SocketType::RAW, Some(netlink::SOCK_DIAG)).unwrap();
-        rustix::net::send(&socket, &question(own, far), SendFlags::empty()).unwrap();
-        let mut answer = [0; 4096];
-        let (length, _) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty()).unwrap();
-        let answer = &answer[..length];
-        let is_error = answer[4] == 2;
-        (!is_error && answer[STATE] != LISTENS).then(|| Self {
-            state: answer[STATE],
-            unread: u32::from_ne_bytes(answer[UNREAD..UNREAD + 4].try_into().unwrap()),
-            received: bytes_received(&answer[ATTRIBUTES..]),
-        })
+/// Closes with a reset, and waits until it has come.
+pub fn reset(stream: TcpStream) {
+    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    let ends = ends(&stream);
+    drop(stream);
+    if let Some([here, there]) = ends {
+        wait_until("the reset does not arrive", || End::of(there, here).is_none());
     }
+}
 
-    /// Waits until the other end is connected too, and lies in its listener's queue.
-    pub fn await_connected(stream: &TcpStream) {
-        wait_until("the connection is not complete", || {
-            Self::of(stream).is_none_or(|end| end.state != SYN_RECEIVED)
-        });
-    }
+fn ends(stream: impl AsFd) -> Option<[SocketAddr; 2]> {
+    let here = rustix::net::getsockname(&stream).ok()?.try_into().ok()?;
+    Some([here, rustix::net::getpeername(stream).ok()??.try_into().ok()?])
+}
 
-    /// Waits until something has come that is unread.
-    pub fn await_arrived(stream: &TcpStream) {
-        wait_until("what was sent does not arrive", || Self::of(stream).is_none_or(|end| end.unread > 0));
-    }
-
-    /// Waits until everything that was sent, so many bytes, has come and was read.
-    pub fn await_read(stream: &TcpStream, sent: u64) {
-        let is_read = |end: Self| end.received >= sent && end.unread == 0;
-        wait_until("what was sent is not read", || Self::of(stream).is_none_or(is_read));
-    }
-
-    /// Closes with a reset, and waits until it has come.
-    pub fn await_reset(stream: TcpStream) {
-        rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap();
-        let ends: io::Result<_> = stream.peer_addr().and_then(|peer| Ok((peer, stream.local_addr()?)));
-        drop(stream);
-        if let Ok((peer, here)) = ends {
-            wait_until("the reset does not arrive", || Self::between(peer, here).is_none());
-        }
-    }
+fn has_arrived(here: SocketAddr, there: SocketAddr) -> bool {
+    let (Some(near), Some(far)) = (End::of(here, there), End::of(there, here)) else { return true };
+    // Who has begun a connection has its own SYN acknowledged, which counts as a byte.
+    let sent =
+        (near.acknowledged + u64::from(near.unacknowledged)).saturating_sub(1 + u64::from(near.unsent));
+    far.state != SYN_RECEIVED && far.received >= sent
 }
 
 fn wait_until(complaint: &str, mut holds: impl FnMut() -> bool) {
@@ -83,6 +70,44 @@ fn wait_until(complaint: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(begun.elapsed() < LIMIT, "{complaint}");
         thread::yield_now();
+    }
+}
+
+#[derive(Debug)]
+struct End {
+    state: u8,
+    unread: u32,
+    unacknowledged: u32,
+    acknowledged: u64,
+    received: u64,
+    unsent: u32,
+}
+
+impl End {
+    /// None if there is no such end any more: it was reset or is closed. Also if the process has no free descriptor to ask.
+    fn of(own: SocketAddr, far: SocketAddr) -> Option<Self> {
+        let (family, protocol) = (AddressFamily::NETLINK, Some(netlink::SOCK_DIAG));
+        let socket = match rustix::net::socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, protocol) {
+            Err(Errno::MFILE) => return None,
+            result => result.unwrap(),
+        };
+        rustix::net::send(&socket, &question(own, far), SendFlags::empty()).unwrap();
+        let mut answer = [0; 4096];
+        let (length, _) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty()).unwrap();
+        let answer = &answer[..length];
+        let is_error = answer[4] == 2;
+        if is_error || answer[STATE] == LISTENS {
+            return None;
+        }
+        let info = info(&answer[ATTRIBUTES..]);
+        Some(Self {
+            state: answer[STATE],
+            unread: number(answer, UNREAD),
+            unacknowledged: number(answer, UNACKNOWLEDGED),
+            acknowledged: long_number(info, ACKNOWLEDGED),
+            received: long_number(info, RECEIVED),
+            unsent: number(info, UNSENT),
+        })
     }
 }
 
@@ -107,17 +132,22 @@ fn question(own: SocketAddr, far: SocketAddr) -> Vec<u8> {
     message
 }
 
-/// Of a socket that tells no `tcp_info`, because it is only beginning or has ended, it is not known: 0.
-fn bytes_received(mut attributes: &[u8]) -> u64 {
-    while let [a, b, c, d, ..] = *attributes {
-        let (length, kind) = (usize::from(u16::from_ne_bytes([a, b])), u16::from_ne_bytes([c, d]));
+/// A socket that is only beginning or has ended tells nothing, which counts as zeros.
+fn info(mut attributes: &[u8]) -> &[u8] {
+    while let [a, b, c, d, rest @ ..] = attributes {
+        let (length, kind) = (u16::from_ne_bytes([*a, *b]), u16::from_ne_bytes([*c, *d]));
         if kind == INFO {
-            let at = 4 + BYTES_RECEIVED;
-            return attributes
-                .get(at..at + 8)
-                .map_or(0, |number| u64::from_ne_bytes(number.try_into().unwrap()));
+            return rest;
         }
-        attributes = attributes.get(length.next_multiple_of(4).max(4)..).unwrap_or_default();
+        attributes = attributes.get(usize::from(length).next_multiple_of(4).max(4)..).unwrap_or_default();
     }
-    0
+    &[]
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).map_or(0, |number| u32::from_ne_bytes(number.try_into().unwrap()))
+}
+
+fn long_number(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).map_or(0, |number| u64::from_ne_bytes(number.try_into().unwrap()))
 }

@@ -9,7 +9,8 @@ pub mod socks5_script;
 pub mod socks5_server;
 pub mod socks5_wire;
 
-use far_end::FarEnd;
+use far_end::await_arrival;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SocketType};
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
@@ -53,7 +54,8 @@ impl World {
         match self {
             Self::Os => {
                 let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-                FarEnd::await_connected(&stream);
+                stream.set_nodelay(true).unwrap();
+                await_arrival(&stream);
                 stream.set_nonblocking(true).unwrap();
                 Client::Os(stream)
             }
@@ -160,7 +162,7 @@ pub fn all_of(event_loop: &EventLoop, socket: &TcpSocket) -> Vec<u8> {
     socket.read_all()
 }
 
-/// The far side of a connection, which never blocks.
+/// The far side of a connection, which never blocks. What it does has arrived when it has done it.
 pub enum Client {
     Os(TcpStream),
     Simulated(SimulatedClient),
@@ -181,7 +183,10 @@ impl Client {
         match self {
             Self::Os(stream) => match stream.write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-                result => result,
+                result => {
+                    await_arrival(stream);
+                    result
+                }
             },
             Self::Simulated(client) => client.write(bytes),
         }
@@ -217,6 +222,15 @@ impl Client {
                 Err(_) => Arrived::Reset,
             },
         }
+    }
+
+    /// Whether an answer is there, or comes within moments; reads it.
+    fn hears_something(&mut self) -> bool {
+        if let Self::Os(stream) = self {
+            let (mut fds, moments) = ([PollFd::new(stream, PollFlags::IN)], Duration::from_millis(20));
+            poll(&mut fds, Some(&moments.try_into().unwrap())).unwrap();
+        }
+        self.look() != Arrived::Nothing
     }
 
     /// Reads so many bytes while the loop runs.
@@ -257,14 +271,17 @@ impl Client {
 
     pub fn shut_down(&self) {
         match self {
-            Self::Os(stream) => stream.shutdown(Shutdown::Write).unwrap(),
+            Self::Os(stream) => {
+                stream.shutdown(Shutdown::Write).unwrap();
+                await_arrival(stream);
+            }
             Self::Simulated(client) => client.shut_down(),
         }
     }
 
     pub fn reset(self) {
         match self {
-            Self::Os(stream) => FarEnd::await_reset(stream),
+            Self::Os(stream) => far_end::reset(stream),
             Self::Simulated(client) => client.reset(),
         }
     }
@@ -284,6 +301,17 @@ pub fn until(event_loop: &EventLoop, mut holds: impl FnMut() -> bool) {
         assert!(begun.elapsed() < LIMIT, "it never came to hold");
         event_loop.process_events(Some(Duration::from_millis(5))).unwrap();
     }
+}
+
+/// How many turns the loop takes until this client hears something.
+pub fn turns_until_answered(event_loop: &EventLoop, client: &mut Client) -> u32 {
+    let (begun, mut turns) = (Instant::now(), 0);
+    while !client.hears_something() {
+        assert!(begun.elapsed() < LIMIT, "it was never answered");
+        event_loop.process_events(Some(Duration::from_secs(5))).unwrap();
+        turns += 1;
+    }
+    turns
 }
 
 /// Takes turns until nothing has happened for a while; for showing that something does not happen.

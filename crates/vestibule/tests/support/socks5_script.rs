@@ -1,7 +1,7 @@
 //! A SOCKS5 proxy that does what a test has written down, right or wrong.
 
 use super::LIMIT;
-use super::far_end::FarEnd;
+use super::far_end::await_reading;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -108,7 +108,7 @@ impl Shared {
     fn play(&self, stream: TcpStream, steps: Vec<Step>, go_on: &Receiver<()>) -> Option<Arc<TcpStream>> {
         let stream = Arc::new(stream);
         *self.stream.lock().unwrap() = Some(Arc::clone(&stream));
-        let (mut received, mut sent) = (Vec::new(), 0);
+        let mut received = Vec::new();
         for step in steps {
             match step {
                 Step::Expect(bytes) => {
@@ -119,13 +119,10 @@ impl Shared {
                     assert_eq!(came, bytes);
                     received.extend(came);
                 }
-                Step::Send(bytes) => {
-                    let _ = (&*stream).write_all(&bytes); // the other side may have gone
-                    sent += bytes.len() as u64;
-                }
-                Step::UntilRead => FarEnd::await_read(&stream, sent),
+                Step::Send(bytes) => drop((&*stream).write_all(&bytes)), // the other side may have gone
+                Step::UntilRead => await_reading(&*stream),
                 Step::Pause => {
-                    FarEnd::await_read(&stream, sent);
+                    await_reading(&*stream);
                     *self.paused.lock().unwrap() = true;
                     let _ = go_on.recv_timeout(LIMIT);
                 }

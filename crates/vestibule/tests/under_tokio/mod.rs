@@ -1,10 +1,15 @@
 //! What the tests of the front door under tokio share.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::duplicate_mod, dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+#[path = "../support/far_end.rs"]
+mod far_end;
+
+use far_end::await_arrival;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use vestibule::Limits;
@@ -21,6 +26,20 @@ pub fn bind(options: Options) -> (Listener, SocketAddr) {
 
 pub fn with_limits(limits: Limits) -> (Listener, SocketAddr) {
     bind(Options::new().limits(limits))
+}
+
+/// The client is in the listener's queue, or further.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let client = connect_blocking(address); // tokio's clock may stand still
+    client.set_nonblocking(true).unwrap();
+    TcpStream::from_std(client).unwrap()
+}
+
+/// The same without a runtime.
+pub fn connect_blocking(address: SocketAddr) -> std::net::TcpStream {
+    let client = std::net::TcpStream::connect(address).unwrap();
+    await_arrival(&client);
+    client
 }
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
