@@ -14,22 +14,23 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(20);
 
 const SYN_RECEIVED: u8 = 3;
+const FIN_WAIT_1: u8 = 4;
 /// The system answers with the listener when there is no connection.
 const LISTENS: u8 = 10;
 
 /// Where the parts of the answer are; the first is behind the head of 16 bytes.
 const STATE: usize = 17;
 const UNREAD: usize = 72;
-const UNACKNOWLEDGED: usize = 76;
 const ATTRIBUTES: usize = 88;
 /// The attribute that holds a `tcp_info`, and where in it the numbers of bytes are.
 const INFO: u16 = 2;
-const ACKNOWLEDGED: usize = 120;
 const RECEIVED: usize = 128;
 const UNSENT: usize = 144;
+const SENT: usize = 200;
+const SENT_AGAIN: usize = 208;
 
 /// Waits until all that this end has sent has arrived: that it is connected, what was written and fits into the other's
-/// window, the end. The connection has to be one that this end began.
+/// window, the end.
 pub fn await_arrival(here: impl AsFd) {
     let Some([here, there]) = ends(here) else { return };
     wait_until("what was sent does not arrive", || has_arrived(here, there));
@@ -59,9 +60,8 @@ fn ends(stream: impl AsFd) -> Option<[SocketAddr; 2]> {
 
 fn has_arrived(here: SocketAddr, there: SocketAddr) -> bool {
     let (Some(near), Some(far)) = (End::of(here, there), End::of(there, here)) else { return true };
-    // Who has begun a connection has its own SYN acknowledged, which counts as a byte.
-    let sent =
-        (near.acknowledged + u64::from(near.unacknowledged)).saturating_sub(1 + u64::from(near.unsent));
+    let ended = near.state == FIN_WAIT_1 && near.unsent == 0; // which is received like a byte
+    let sent = near.sent + u64::from(ended);
     far.state != SYN_RECEIVED && far.received >= sent
 }
 
@@ -77,10 +77,10 @@ fn wait_until(complaint: &str, mut holds: impl FnMut() -> bool) {
 struct End {
     state: u8,
     unread: u32,
-    unacknowledged: u32,
-    acknowledged: u64,
-    received: u64,
     unsent: u32,
+    /// Bytes that were sent once or more.
+    sent: u64,
+    received: u64,
 }
 
 impl End {
@@ -103,10 +103,9 @@ impl End {
         Some(Self {
             state: answer[STATE],
             unread: number(answer, UNREAD),
-            unacknowledged: number(answer, UNACKNOWLEDGED),
-            acknowledged: long_number(info, ACKNOWLEDGED),
-            received: long_number(info, RECEIVED),
             unsent: number(info, UNSENT),
+            sent: long_number(info, SENT).saturating_sub(long_number(info, SENT_AGAIN)),
+            received: long_number(info, RECEIVED),
         })
     }
 }
