@@ -8,6 +8,7 @@ use proxy_turns::{
     HOST, Turn, answering, connects_directly, failure, listens_directly, proxy, server, simulated_socket,
     taken,
 };
+use std::net::Ipv4Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use support::{Refusing, settle, until};
@@ -112,7 +113,8 @@ fn a_factory_is_asked_once_for_each_call_and_is_told_what_for() {
     let queries = answering(&[NetworkProxy::NONE]);
     let (_event_loop, server) = server();
     assert!(listens_directly(&server));
-    let port = Refusing::new().port;
+    let kept = Refusing::at(Ipv4Addr::UNSPECIFIED); // from other sockets
+    let port = kept.port;
     server.listen(HostAddress::ANY_IPV4, port).unwrap();
     assert_eq!(taken(&queries), [NetworkProxyQuery::for_server(0), NetworkProxyQuery::for_server(port)]);
     let query = NetworkProxyQuery::for_server(port);

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SocketType};
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -99,7 +99,7 @@ impl World {
     }
 }
 
-/// A port that is taken and where nobody listens.
+/// A port that is taken and where nobody listens; whoever has `SO_REUSEADDR`, as servers do, may listen on it.
 pub struct Refusing {
     pub port: u16,
     _held: Option<OwnedFd>,
@@ -107,8 +107,13 @@ pub struct Refusing {
 
 impl Refusing {
     pub fn new() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST)
+    }
+
+    pub fn at(address: Ipv4Addr) -> Self {
         let held = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        rustix::net::bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        rustix::net::sockopt::set_socket_reuseaddr(&held, true).unwrap();
+        rustix::net::bind(&held, &SocketAddr::from((address, 0))).unwrap();
         let address = SocketAddr::try_from(rustix::net::getsockname(&held).unwrap()).unwrap();
         Self { port: address.port(), _held: Some(held) }
     }
