@@ -3,12 +3,12 @@
 
 mod support;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::Cell;
 use std::fs::File;
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use support::descriptors::Shortage;
 use support::{Log, World, until};
 use vestibule::{EventLoop, HostAddress, SocketError, TcpServer};
 
@@ -54,18 +54,6 @@ fn exercise() {
     event_loop.process_events(Some(Duration::ZERO)).unwrap();
 }
 
-fn limit_to(free: usize) -> (Rlimit, Vec<File>) {
-    let before = getrlimit(Resource::Nofile);
-    let highest = std::fs::read_dir("/proc/self/fd")
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap().parse::<u64>().unwrap());
-    let current = Some(highest.max().unwrap() + 16);
-    setrlimit(Resource::Nofile, Rlimit { current, maximum: before.maximum }).unwrap();
-    let mut fillers: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    fillers.truncate(fillers.len() - free);
-    (before, fillers)
-}
-
 fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
@@ -85,7 +73,7 @@ fn starve_and_recover() {
     let _waiting: Vec<_> =
         (0..3).map(|_| TcpStream::connect(("127.0.0.1", server.server_port())).unwrap()).collect();
     log.take();
-    let (before, fillers) = limit_to(1);
+    let shortage = Shortage::but(1);
     let begun = cpu_time(); // needs the one descriptor that is left
     let (end, one_left) = (Instant::now() + Duration::from_millis(700), File::open("/dev/null").unwrap());
     while Instant::now() < end {
@@ -105,8 +93,7 @@ fn starve_and_recover() {
     until(&event_loop, || log.len() > 0);
     let waited = begun.elapsed();
     assert!(waited < Duration::from_millis(100), "{waited:?} after a release");
-    drop(fillers);
-    setrlimit(Resource::Nofile, before).unwrap();
+    drop(shortage);
     let mut taken = 0;
     until(&event_loop, || {
         taken += usize::from(server.next_pending_connection().is_some());
@@ -117,11 +104,10 @@ fn starve_and_recover() {
 fn listening_without_descriptors_fails_cleanly() {
     let event_loop = EventLoop::new().unwrap();
     let server = TcpServer::new(&event_loop);
-    let (before, fillers) = limit_to(0);
+    let shortage = Shortage::but(0);
     let error = server.listen(HostAddress::LOCALHOST, 0).unwrap_err();
     assert!(EventLoop::new().is_err());
-    drop(fillers);
-    setrlimit(Resource::Nofile, before).unwrap();
+    drop(shortage);
     assert_eq!((error.kind(), server.error_string()), (SocketError::SocketResource, "Out of resources"));
     assert_eq!(error.to_string(), "cannot listen on 127.0.0.1:0: too many open files");
     server.listen(HostAddress::LOCALHOST, 0).unwrap();

@@ -11,7 +11,7 @@ use crate::Limits;
 use ::tokio::net::TcpStream;
 use ::tokio::time::timeout;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// No wait of a test is longer.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -34,7 +34,9 @@ async fn client_of(listener: &Listener) -> TcpStream {
     let depth = || listener.shared.queues.together().unwrap().depth;
     let before = depth();
     let client = TcpStream::connect(listener.local_addrs()[0]).await.unwrap();
+    let begun = Instant::now(); // tokio's clock may stand still
     while depth() == before {
+        assert!(begun.elapsed() < LIMIT, "the client does not come");
         ::tokio::task::yield_now().await;
     }
     client

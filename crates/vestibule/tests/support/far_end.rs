@@ -7,7 +7,7 @@
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,13 @@ const RECEIVED: usize = 128;
 const UNSENT: usize = 144;
 const SENT: usize = 200;
 const SENT_AGAIN: usize = 208;
+
+/// A client that is in the listener's queue, or further.
+pub fn connect(address: impl ToSocketAddrs) -> TcpStream {
+    let client = TcpStream::connect(address).unwrap();
+    await_arrival(&client);
+    client
+}
 
 /// Waits until all that this end has sent has arrived: that it is connected, what was written and fits into the other's
 /// window, the end.

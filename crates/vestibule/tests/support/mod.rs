@@ -53,9 +53,8 @@ impl World {
     pub fn connect(&self, port: u16) -> Client {
         match self {
             Self::Os => {
-                let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                let stream = far_end::connect(("127.0.0.1", port));
                 stream.set_nodelay(true).unwrap();
-                await_arrival(&stream);
                 stream.set_nonblocking(true).unwrap();
                 Client::Os(stream)
             }

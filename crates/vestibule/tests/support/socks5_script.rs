@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use vestibule::{NetworkProxy, ProxyType};
 
 /// What the proxy does next on a connection to it. After the last step it is silent, and reads to the end.
@@ -128,8 +129,7 @@ impl Shared {
                 }
                 Step::End => drop(stream.shutdown(Shutdown::Write)),
                 Step::Reset => {
-                    rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO))
-                        .unwrap();
+                    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
                     self.over(received);
                     return None;
                 }

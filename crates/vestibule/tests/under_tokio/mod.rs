@@ -5,7 +5,7 @@
 #[path = "../support/far_end.rs"]
 mod far_end;
 
-use far_end::await_arrival;
+pub use far_end::connect as connect_blocking;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,13 +33,6 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     let client = connect_blocking(address); // tokio's clock may stand still
     client.set_nonblocking(true).unwrap();
     TcpStream::from_std(client).unwrap()
-}
-
-/// The same without a runtime.
-pub fn connect_blocking(address: SocketAddr) -> std::net::TcpStream {
-    let client = std::net::TcpStream::connect(address).unwrap();
-    await_arrival(&client);
-    client
 }
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
